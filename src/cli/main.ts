@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { UserError, messageOf } from "../util/errors.js";
+
+/** One file per command; each exports a function that makes its Command and loads heavy parts inside its action. */
+const commands: readonly (() => Command)[] = [];
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}
+
+const program = new Command("breakwater")
+  .description("Step-aware reinforcement learning of medical vision-language models.")
+  .version(version())
+  .showSuggestionAfterError()
+  .showHelpAfterError("(breakwater <command> --help lists the options)");
+for (const make of commands) program.addCommand(make());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const debug = process.env.BREAKWATER_DEBUG === "1";
+  const text = error instanceof UserError && !debug ? error.message : error instanceof Error && debug ? (error.stack ?? error.message) : messageOf(error);
+  process.stderr.write(`breakwater: ${text}\n`);
+  process.exitCode = 1;
+}
