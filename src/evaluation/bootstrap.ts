@@ -1,4 +1,5 @@
 import { RandomStream } from "../util/random.js";
+import { quantile } from "../util/statistics.js";
 
 /** A mean or share with its percentile interval; all `null` where nothing could be counted. */
 export interface Estimate {
@@ -97,17 +98,9 @@ function percentileInterval(
   options: BootstrapOptions,
 ): { readonly low: number | null; readonly high: number | null } {
   const tail = (1 - (options.level ?? DEFAULTS.level)) / 2;
-  const defined = replicates.filter((x) => !Number.isNaN(x)).sort();
+  const defined = [...replicates].filter((x) => !Number.isNaN(x));
   if (defined.length * 2 < replicates.length || defined.length === 0) return { low: null, high: null };
-  return { low: quantileOfSorted(defined, tail), high: quantileOfSorted(defined, 1 - tail) };
-}
-
-/** Linear interpolation between order statistics (Hyndman & Fan's type 7, the default of R and NumPy). */
-function quantileOfSorted(sorted: Float64Array, p: number): number {
-  const at = (sorted.length - 1) * p;
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
+  return { low: quantile(defined, tail), high: quantile(defined, 1 - tail) };
 }
 
 function sum(values: readonly number[]): number {

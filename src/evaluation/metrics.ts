@@ -1,6 +1,3 @@
-import type { EvaluatedChain } from "./chain.js";
-import type { RatioSums } from "./bootstrap.js";
-
 /** Keys of the metrics in files and tables. `farBin1` … `farBin5` are the bins [0, 0.2) … [0.8, 1) of the failure point. */
 export const METRIC_KEYS = [
   "accuracy",

@@ -81,10 +81,15 @@ export class RolloutsDb {
   rollouts(query: RolloutQuery = {}): StoredRollout[] {
     const where: string[] = [];
     const values: (string | number)[] = [];
-    if (query.step !== undefined) where.push("step = ?") && values.push(query.step);
-    if (query.exampleId !== undefined) where.push("example_id = ?") && values.push(query.exampleId);
-    const sql = `SELECT * FROM rollouts ${where.length ? `WHERE ${where.join(" AND ")}` : ""}
-      ORDER BY step, example_id, idx LIMIT ? OFFSET ?`;
+    const filter = (column: string, value: string | number | undefined) => {
+      if (value === undefined) return;
+      where.push(`${column} = ?`);
+      values.push(value);
+    };
+    filter("step", query.step);
+    filter("example_id", query.exampleId);
+    const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
+    const sql = `SELECT * FROM rollouts ${condition} ORDER BY step, example_id, idx LIMIT ? OFFSET ?`;
     const rows = this.db.prepare(sql).all(...values, query.limit ?? -1, query.offset ?? 0) as RolloutRecord[];
     return rows.map(rolloutOf);
   }

@@ -1,0 +1,277 @@
+/** Composite operations with hand-written gradients: fewer passes over memory than chains of primitives. */
+import { float, sizeOf, type Graph, type Tensor } from "./graph.js";
+import { add, concat, matmul, reshape, split, transpose, unbroadcast } from "./ops.js";
+
+const reduced = (shape: readonly number[]): number[] => [...shape.slice(0, -1), 1];
+
+function meanLast(g: Graph, x: Tensor): Tensor {
+  return g.node("ReduceMean", [x, g.ints([-1])], reduced(x.shape), { attributes: { keepdims: 1 } });
+}
+
+function sumLast(g: Graph, x: Tensor): Tensor {
+  return g.node("ReduceSum", [x, g.ints([-1])], reduced(x.shape), { attributes: { keepdims: 1 } });
+}
+
+/** Sum over all but the last dimension, `[D]`. */
+function sumRows(g: Graph, x: Tensor): Tensor {
+  const axes = x.shape.slice(0, -1).map((_, i) => i);
+  return g.node("ReduceSum", [x, g.ints(axes)], x.shape.slice(-1), { attributes: { keepdims: 0 } });
+}
+
+/** x / sqrt(mean(x²) + eps) · weight over the last dimension (Zhang & Sennrich 2019). */
+export function rmsNorm(g: Graph, x: Tensor, weight: Tensor, eps: number): Tensor {
+  const [out, inverse] = g.nodeN("SimplifiedLayerNormalization", [x, weight], [{ shape: x.shape }, { shape: reduced(x.shape) }], {
+    attributes: { axis: -1, epsilon: float(eps), stash_type: 1 },
+  });
+  g.record([x, weight], [out], ([d]) => {
+    if (!d) return [null, null];
+    const xhat = g.node("Mul", [x, inverse], x.shape);
+    const dw = g.node("Mul", [d, weight], x.shape);
+    const mean = meanLast(g, g.node("Mul", [dw, xhat], x.shape));
+    const centred = g.node("Sub", [dw, g.node("Mul", [xhat, mean], x.shape)], x.shape);
+    return [
+      x.needsGrad ? g.node("Mul", [centred, inverse], x.shape) : null,
+      weight.needsGrad ? sumRows(g, g.node("Mul", [d, xhat], x.shape)) : null,
+    ];
+  });
+  return out;
+}
+
+/** LayerNorm with weight and bias over the last dimension. */
+export function layerNorm(g: Graph, x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+  const [out, mean, inverse] = g.nodeN(
+    "LayerNormalization",
+    [x, weight, bias],
+    [{ shape: x.shape }, { shape: reduced(x.shape) }, { shape: reduced(x.shape) }],
+    { attributes: { axis: -1, epsilon: float(eps) } },
+  );
+  g.record([x, weight, bias], [out], ([d]) => {
+    if (!d) return [null, null, null];
+    const xhat = g.node("Mul", [g.node("Sub", [x, mean], x.shape), inverse], x.shape);
+    const dw = g.node("Mul", [d, weight], x.shape);
+    const m1 = meanLast(g, dw);
+    const m2 = meanLast(g, g.node("Mul", [dw, xhat], x.shape));
+    const centred = g.node("Sub", [g.node("Sub", [dw, m1], x.shape), g.node("Mul", [xhat, m2], x.shape)], x.shape);
+    return [
+      x.needsGrad ? g.node("Mul", [centred, inverse], x.shape) : null,
+      weight.needsGrad ? sumRows(g, g.node("Mul", [d, xhat], x.shape)) : null,
+      bias.needsGrad ? sumRows(g, d) : null,
+    ];
+  });
+  return out;
+}
+
+/** silu(gate) · up, the gated part of SwiGLU (Shazeer 2020). */
+export function swiglu(g: Graph, gate: Tensor, up: Tensor): Tensor {
+  const { shape } = gate;
+  const fused = g.floatType === "float32";
+  // QuickGelu with alpha 1 is SiLU in one pass; it has no double-precision kernel.
+  const silu = fused
+    ? g.node("QuickGelu", [gate], shape, { domain: "com.microsoft", attributes: { alpha: float(1) } })
+    : g.node("Mul", [gate, g.node("Sigmoid", [gate], shape)], shape);
+  const out = g.node("Mul", [silu, up], shape);
+  g.record([gate, up], [out], ([d]) => {
+    if (!d) return [null, null];
+    // silu' = s + silu·(1 − s) with s = sigmoid(gate)
+    const s = g.node("Sigmoid", [gate], shape);
+    const slope = g.node("Add", [s, g.node("Sub", [silu, g.node("Mul", [silu, s], shape)], shape)], shape);
+    return [
+      gate.needsGrad ? g.node("Mul", [g.node("Mul", [d, up], shape), slope], shape) : null,
+      up.needsGrad ? g.node("Mul", [d, silu], shape) : null,
+    ];
+  });
+  return out;
+}
+
+/** erf; in double precision, where the runtime has no kernel, Abramowitz & Stegun 7.1.26 (error 1.5e-7, smooth). */
+function erf(g: Graph, x: Tensor): Tensor {
+  const { shape } = x;
+  if (g.floatType === "float32") return g.node("Erf", [x], shape);
+  const op = (name: string, a: Tensor, b: Tensor): Tensor => g.node(name, [a, b], shape);
+  const size = g.node("Abs", [x], shape);
+  const t = op("Div", g.scalar(1), op("Add", op("Mul", size, g.scalar(0.3275911)), g.scalar(1)));
+  const poly = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592].reduce<Tensor | null>(
+    (sum, c) => op("Mul", sum ? op("Add", sum, g.scalar(c)) : g.scalar(c), t),
+    null,
+  );
+  const tail = op("Mul", poly ?? t, g.node("Exp", [g.node("Neg", [op("Mul", x, x)], shape)], shape));
+  return op("Mul", g.node("Sign", [x], shape), op("Sub", g.scalar(1), tail));
+}
+
+/** GELU: `tanh` approximation (gelu_pytorch_tanh) or the exact one with erf. */
+export function gelu(g: Graph, x: Tensor, kind: "tanh" | "erf"): Tensor {
+  const { shape } = x;
+  const m = (a: Tensor, b: Tensor | number): Tensor => g.node("Mul", [a, typeof b === "number" ? g.scalar(b) : b], shape);
+  const plus = (a: Tensor, b: number): Tensor => g.node("Add", [a, g.scalar(b)], shape);
+  if (kind === "erf") {
+    const phi = m(plus(erf(g, m(x, Math.SQRT1_2)), 1), 0.5);
+    const out = m(x, phi);
+    g.record([x], [out], ([d]) => {
+      if (!d) return [null];
+      const density = m(g.node("Exp", [m(m(x, x), -0.5)], shape), 1 / Math.sqrt(2 * Math.PI));
+      return [m(d, g.node("Add", [phi, m(x, density)], shape))];
+    });
+    return out;
+  }
+  const c = Math.sqrt(2 / Math.PI);
+  const square = m(x, x);
+  const t = g.node("Tanh", [m(x, plus(m(square, 0.044715 * c), c))], shape);
+  const half = plus(m(t, 0.5), 0.5);
+  const out = m(x, half);
+  g.record([x], [out], ([d]) => {
+    if (!d) return [null];
+    // d/dx = half + x·0.5·(1 − t²)·c·(1 + 3·0.044715·x²)
+    const sech2 = g.node("Sub", [g.scalar(0.5), m(m(t, t), 0.5)], shape);
+    const inner = plus(m(square, 3 * 0.044715 * c), c);
+    return [m(d, g.node("Add", [half, m(m(x, sech2), inner)], shape))];
+  });
+  return out;
+}
+
+/** Cosines and sines `[N, d/2]` of each row's rotation angles; the two halves of a head share them. */
+export interface Rotation {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+function rotate(g: Graph, x: Tensor, { cos, sin }: Rotation, heads: number, inverse: boolean): Tensor {
+  const [n, width] = x.shape;
+  const d = width / heads;
+  if (g.floatType === "float32") {
+    const angle = inverse ? g.node("Neg", [sin], sin.shape) : sin;
+    const positions = g.ints(Array.from({ length: n }, (_, i) => i), [1, n]);
+    const out = g.node("RotaryEmbedding", [reshape(g, x, [1, n, width]), positions, cos, angle], [1, n, width], {
+      domain: "com.microsoft",
+      attributes: { interleaved: 0, num_heads: heads, rotary_embedding_dim: 0 },
+    });
+    return reshape(g, out, [n, width]);
+  }
+  const [a, b] = split(g, reshape(g, x, [n, heads, d]), 2, [d / 2, d / 2]);
+  const [c, s] = [reshape(g, cos, [n, 1, d / 2]), reshape(g, sin, [n, 1, d / 2])];
+  const sum = (op: "Add" | "Sub", p: Tensor, q: Tensor): Tensor => g.node(op, [p, q], a.shape);
+  const times = (p: Tensor, q: Tensor): Tensor => g.node("Mul", [p, q], a.shape);
+  const [first, second] = inverse ? (["Add", "Sub"] as const) : (["Sub", "Add"] as const);
+  return reshape(g, concat(g, [sum(first, times(a, c), times(b, s)), sum(second, times(b, c), times(a, s))], 2), [n, width]);
+}
+
+/** Rotary embedding of `[N, heads·d]`, halves rotated against each other as in Hugging Face's rotate_half. */
+export function rotary(g: Graph, x: Tensor, rotation: Rotation, heads: number): Tensor {
+  const out = g.composite(() => rotate(g, x, rotation, heads, false));
+  g.record([x], [out], ([d]) => [d && rotate(g, d, rotation, heads, true)]);
+  return out;
+}
+
+/** Keys (transposed, `[…, d, Tk]`), values `[…, Tk, d]` and an additive mask that broadcasts to `[…, Tq, Tk]`. */
+export interface AttentionSegment {
+  readonly keysT: Tensor;
+  readonly values: Tensor;
+  readonly mask: Tensor | null;
+}
+
+/**
+ * softmax(scale·Q·[K₁ K₂ …] + mask)·[V₁ V₂ …] for queries `[…, Tq, d]`. Segments are kept apart so that a prefix
+ * shared by a group is broadcast over its completions and a cache need not be joined with what is new.
+ */
+export function attention(g: Graph, queries: Tensor, segments: readonly AttentionSegment[], scale: number): Tensor {
+  const parts = segments.map((s) => {
+    const scores = matmul(g, queries, s.keysT, { alpha: scale });
+    return s.mask ? add(g, scores, s.mask) : scores;
+  });
+  const joined = concat(g, parts, parts[0].shape.length - 1);
+  const probabilities = g.node("Softmax", [joined], joined.shape, { attributes: { axis: -1 } });
+  const pieces = (p: Tensor): Tensor[] => split(g, p, p.shape.length - 1, parts.map((s) => s.shape[s.shape.length - 1]));
+  const out = g.composite(() =>
+    pieces(probabilities)
+      .map((p, i) => matmul(g, p, segments[i].values))
+      .reduce((a, b) => add(g, a, b)),
+  );
+  const values = segments.map((s) => s.values);
+  g.record([joined, ...values], [out], ([d]) => {
+    if (!d) return [null, ...values.map(() => null)];
+    const forward = pieces(probabilities);
+    const dP = concat(g, segments.map((s) => matmul(g, d, s.values, { transB: true })), joined.shape.length - 1);
+    // Σ_k P·dP equals Σ_d O·dO, which is the shorter sum (Dao et al. 2022).
+    const dot = sumLast(g, g.node("Mul", [d, out], out.shape));
+    const dS = g.node("Mul", [probabilities, g.node("Sub", [dP, dot], joined.shape)], joined.shape);
+    const dV = values.map((v, i) => {
+      if (!v.needsGrad) return null;
+      return unbroadcast(g, matmul(g, forward[i], d, { transA: true }), v.shape);
+    });
+    return [dS, ...dV];
+  });
+  return out;
+}
+
+export interface TokenLogprobs {
+  /** `[N]` */
+  readonly logprobs: Tensor;
+  /** `[N]`, nats; no gradient. */
+  readonly entropy: Tensor;
+}
+
+/**
+ * log-probabilities of target tokens under softmax(hidden·tableᵀ/temperature) for hidden `[N, D]`, table `[V, D]`.
+ * The gradient of the table is −Pᵀ·(w·h) here; the target rows' share w·h is returned by `targetRows` for the caller to
+ * scatter (no one-hot matrix over the vocabulary).
+ */
+export function tokenLogprobs(
+  g: Graph,
+  hidden: Tensor,
+  table: Tensor,
+  targets: Tensor,
+  inverseTemperature: Tensor,
+): TokenLogprobs & { readonly targetRows: (logprobGrad: Tensor) => Tensor } {
+  const [n, width] = hidden.shape;
+  const vocabulary = table.shape[0];
+  const raw = g.node("Gemm", [hidden, table], [n, vocabulary], { attributes: { transB: 1 } });
+  const logits = g.node("Mul", [raw, inverseTemperature], raw.shape);
+  const all = g.node("LogSoftmax", [logits], raw.shape, { attributes: { axis: -1 } });
+  const column = reshape(g, targets, [n, 1]);
+  const logprobs = reshape(g, g.composite(() => g.node("GatherElements", [all, column], [n, 1], { attributes: { axis: 1 } })), [n]);
+  const probabilities = g.node("Exp", [all], raw.shape);
+  const plogp = g.node("ReduceSum", [g.node("Mul", [probabilities, all], raw.shape), g.ints([-1])], [n], { attributes: { keepdims: 0 } });
+  const entropy = g.node("Neg", [plogp], [n]);
+  const weighted = (d: Tensor): Tensor => g.node("Mul", [reshape(g, g.node("Mul", [d, inverseTemperature], [n]), [n, 1]), hidden], [n, width]);
+  g.record([hidden, table], [logprobs], ([d]) => {
+    if (!d) return [null, null];
+    const scaled = reshape(g, g.node("Mul", [d, inverseTemperature], [n]), [n, 1]);
+    const targetEmbeddings = g.node("Gather", [table, targets], [n, width], { attributes: { axis: 0 } });
+    const expected = g.node("Gemm", [probabilities, table], [n, width]);
+    return [
+      hidden.needsGrad ? g.node("Mul", [g.node("Sub", [targetEmbeddings, expected], [n, width]), scaled], [n, width]) : null,
+      table.needsGrad ? g.node("Neg", [g.node("Gemm", [probabilities, weighted(d)], table.shape, { attributes: { transA: 1 } })], table.shape) : null,
+    ];
+  });
+  return { logprobs, entropy, targetRows: weighted };
+}
+
+/** `[B·T, heads·d]` → `[B, groups, heads/groups·T, d]`: the query heads that share a key head become rows. */
+export function splitQueryHeads(g: Graph, x: Tensor, batch: readonly number[], t: number, keyHeads: number, d: number): Tensor {
+  const b = sizeOf(batch);
+  const per = x.shape[1] / d / keyHeads;
+  const heads = transpose(g, reshape(g, x, [b, t, keyHeads, per, d]), [0, 2, 3, 1, 4]);
+  return reshape(g, heads, [...batch, keyHeads, per * t, d]);
+}
+
+/** The inverse of `splitQueryHeads`. */
+export function joinQueryHeads(g: Graph, x: Tensor, batch: readonly number[], t: number): Tensor {
+  const b = sizeOf(batch);
+  const [keyHeads, rows, d] = x.shape.slice(-3);
+  const per = rows / t;
+  const joined = transpose(g, reshape(g, x, [b, keyHeads, per, t, d]), [0, 3, 1, 2, 4]);
+  return reshape(g, joined, [b * t, keyHeads * per * d]);
+}
+
+/** `[B·T, keyHeads·d]` → `[B, keyHeads, d, T]`. */
+export function splitKeysT(g: Graph, x: Tensor, batch: readonly number[], t: number, d: number): Tensor {
+  const keyHeads = x.shape[1] / d;
+  const heads = transpose(g, reshape(g, x, [sizeOf(batch), t, keyHeads, d]), [0, 2, 3, 1]);
+  return reshape(g, heads, [...batch, keyHeads, d, t]);
+}
+
+/** `[B·T, keyHeads·d]` → `[B, keyHeads, T, d]`. */
+export function splitValues(g: Graph, x: Tensor, batch: readonly number[], t: number, d: number): Tensor {
+  const keyHeads = x.shape[1] / d;
+  const heads = transpose(g, reshape(g, x, [sizeOf(batch), t, keyHeads, d]), [0, 2, 1, 3]);
+  return reshape(g, heads, [...batch, keyHeads, t, d]);
+}

@@ -1,0 +1,182 @@
+/** One copy of the model in one thread: its weights, its compiled graphs, its gradient accumulator. */
+import type { LossSpec } from "../../engine.js";
+import type { FloatType } from "../graph/graph.js";
+import type { Qwen3VLConfig } from "../model/config.js";
+import { trainFeeds, trainOutputs } from "../model/feeds.js";
+import { embeddingName, headName, parameterShapes } from "../model/parameters.js";
+import { buildTrainGraph, type TrainMode } from "../model/train-graph.js";
+import type { LoraSpec } from "../model/weights.js";
+import { microBatches, trainFeedsOf, type Feed, type FloatArray, type Floats, type MicroBatch, type PackOptions, type Row } from "./pack.js";
+import { FlatTensors } from "./parameters.js";
+import { Sessions, type RunnableGraph, type SessionOptions } from "./sessions.js";
+
+export interface ModelOptions extends SessionOptions {
+  readonly floatType?: FloatType;
+  /** null: all weights train. */
+  readonly lora: LoraSpec | null;
+  /** Most rows of a micro-batch. */
+  readonly maxRows: number;
+}
+
+/** Per-datum log-probabilities and the weighted sums that the loss graph gives. */
+export interface LossSums {
+  readonly logprobs: number[][];
+  loss: number;
+  kl: number;
+  clipped: number;
+  entropy: number;
+  weight: number;
+  tokens: number;
+}
+
+/** Shapes of the adapters' A `[rank, in]` and B `[out, rank]`. */
+export function adapterShapes(base: ReadonlyMap<string, readonly number[]>, lora: LoraSpec): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  for (const module of lora.modules) {
+    const shape = base.get(`${module}.weight`);
+    if (!shape) throw new Error(`no module ${module} for an adapter`);
+    shapes.set(`${module}.lora_A.weight`, [lora.rank, shape[1]]);
+    shapes.set(`${module}.lora_B.weight`, [shape[0], lora.rank]);
+  }
+  return shapes;
+}
+
+export class LocalModel {
+  readonly allocate: Floats;
+  /** Every tensor that may train: all weights, or the adapters. */
+  readonly trainable: FlatTensors;
+  /** Weights that stay as they are (with adapters), or null. */
+  readonly frozen: FlatTensors | null;
+  private readonly sessions: Sessions;
+  private readonly shapes: ReadonlyMap<string, readonly number[]>;
+  private readonly trainableNames: ReadonlySet<string>;
+  /** The start policy, for the KL term; made when first asked for. */
+  private reference: FloatArray | null = null;
+
+  constructor(
+    readonly config: Qwen3VLConfig,
+    private readonly options: ModelOptions,
+  ) {
+    this.allocate = options.floatType === "float64" ? (n) => new Float64Array(n) : (n) => new Float32Array(n);
+    const base = parameterShapes(config);
+    const adapters = options.lora ? adapterShapes(base, options.lora) : null;
+    this.trainable = new FlatTensors(adapters ?? base, this.allocate);
+    this.frozen = adapters ? new FlatTensors(base, this.allocate) : null;
+    this.shapes = new Map([...base, ...(adapters ?? [])]);
+    this.trainableNames = new Set(this.trainable.shapes.keys());
+    this.sessions = new Sessions(options);
+  }
+
+  /** Freezes the present weights as the reference policy. With adapters the reference is the base itself. */
+  keepReference(): void {
+    if (!this.options.lora) this.reference = this.trainable.flat.slice();
+  }
+
+  /** Value of a parameter for a run. */
+  parameter(name: string, useReference = false): FloatArray {
+    if (!this.trainable.has(name)) {
+      if (!this.frozen) throw new Error(`no tensor ${name}`);
+      return this.frozen.view(name);
+    }
+    const current = this.trainable.view(name);
+    if (!useReference || !this.reference) return current;
+    const start = (current.byteOffset - this.trainable.flat.byteOffset) / current.BYTES_PER_ELEMENT;
+    return this.reference.subarray(start, start + current.length);
+  }
+
+  /** Runs a graph with parameters filled in from this model. */
+  run(runnable: RunnableGraph, feeds: Readonly<Record<string, Feed>>, useReference = false): Promise<Record<string, Feed>> {
+    return runnable.run((input) => feeds[input.name] ?? this.parameter(input.name, useReference));
+  }
+
+  compile(key: string, build: Parameters<Sessions["get"]>[1]): Promise<RunnableGraph> {
+    return this.sessions.get(key, build);
+  }
+
+  get graphContext(): { config: Qwen3VLConfig; shapes: ReadonlyMap<string, readonly number[]>; lora: LoraSpec | null; floatType: FloatType } {
+    return { config: this.config, shapes: this.shapes, lora: this.options.lora, floatType: this.options.floatType ?? "float32" };
+  }
+
+  private trainGraph(batch: MicroBatch, mode: TrainMode, adapters: boolean): Promise<RunnableGraph> {
+    const lora = adapters ? this.options.lora : null;
+    return this.compile(JSON.stringify([mode, batch.shape, adapters]), () =>
+      buildTrainGraph(this.config, this.shapes, batch.shape, mode, this.trainableNames, lora, this.options.floatType),
+    );
+  }
+
+  batches(data: readonly Row[]): MicroBatch[] {
+    return microBatches(data, this.options.maxRows);
+  }
+
+  /** log-probabilities of some micro-batches' completions, written to `into[row]`. */
+  async logprobs(data: readonly Row[], batches: readonly MicroBatch[], into: number[][], options: { useReference: boolean; temperature: number }): Promise<void> {
+    const pack: PackOptions = { mode: "logprobs", temperature: options.temperature };
+    for (const batch of batches) {
+      const runnable = await this.trainGraph(batch, "logprobs", !options.useReference);
+      const out = await this.run(runnable, trainFeedsOf(this.config, data, batch, pack, this.allocate), options.useReference);
+      takeRows(data, batch, out[trainOutputs.logprobs], into);
+    }
+  }
+
+  /** Adds the gradient of some micro-batches, in order, to `gradient` (laid out as `trainable`). */
+  async accumulate(data: readonly Row[], batches: readonly MicroBatch[], loss: LossSpec, gradient: FlatTensors, sums: LossSums): Promise<void> {
+    const pack: PackOptions = loss.kind === "policy" ? { ...loss, mode: "policy" } : { mode: "cross_entropy", temperature: 1 };
+    for (const batch of batches) {
+      const runnable = await this.trainGraph(batch, pack.mode, true);
+      const feeds = trainFeedsOf(this.config, data, batch, pack, this.allocate);
+      const out = await this.run(runnable, feeds);
+      for (const name of runnable.graph.gradients) addInto(gradient.view(name), out[`grad:${name}`] as FloatArray);
+      const { text } = this.config;
+      if (gradient.has(embeddingName)) {
+        const table = gradient.view(embeddingName);
+        scatterRows(table, feeds[trainFeeds.prefixTokens] as BigInt64Array, out[trainOutputs.prefixRows] as FloatArray | undefined, text.width);
+        scatterRows(table, feeds[trainFeeds.tokens] as BigInt64Array, out[trainOutputs.completionRows] as FloatArray | undefined, text.width);
+      }
+      const head = headName(this.config);
+      if (gradient.has(head)) {
+        scatterRows(gradient.view(head), feeds[trainFeeds.targets] as BigInt64Array, out[trainOutputs.targetRows] as FloatArray | undefined, text.width);
+      }
+      takeRows(data, batch, out[trainOutputs.logprobs], sums.logprobs);
+      const weights = feeds[trainFeeds.weights] as FloatArray;
+      const entropy = out[trainOutputs.entropy] as FloatArray;
+      for (const [i, weight] of weights.entries()) {
+        sums.weight += weight;
+        sums.entropy += weight === 0 ? 0 : weight * entropy[i];
+      }
+      sums.loss += Number(out[trainOutputs.loss][0]);
+      sums.kl += Number(out[trainOutputs.kl][0]);
+      sums.clipped += Number(out[trainOutputs.clipped][0]);
+      for (const { prompt, rows } of batch.clusters) {
+        for (const r of rows) sums.tokens += prompt.tokens.length + data[r].completion.length;
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.sessions.close();
+  }
+}
+
+function takeRows(data: readonly Row[], batch: MicroBatch, logprobs: Feed, into: number[][]): void {
+  const { group, completion } = batch.shape;
+  for (const [p, { rows }] of batch.clusters.entries()) {
+    for (const [k, row] of rows.entries()) {
+      const start = (p * group + k) * completion;
+      into[row] = Array.from(logprobs.subarray(start, start + data[row].completion.length) as FloatArray);
+    }
+  }
+}
+
+export function addInto(target: FloatArray, source: FloatArray): void {
+  for (let i = 0; i < target.length; i++) target[i] += source[i];
+}
+
+/** table[tokens[i]] += rows[i], in order: deterministic, unlike a scatter inside the graph. */
+function scatterRows(table: FloatArray, tokens: BigInt64Array, rows: FloatArray | undefined, width: number): void {
+  if (!rows) return;
+  for (let i = 0; i < tokens.length; i++) {
+    const at = Number(tokens[i]) * width;
+    const from = i * width;
+    for (let d = 0; d < width; d++) table[at + d] += rows[from + d];
+  }
+}

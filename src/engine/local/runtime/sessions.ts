@@ -1,0 +1,72 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { BuiltGraph } from "../model/train-graph.js";
+import type { OnnxValue } from "../graph/onnx.js";
+import type { Feed } from "./pack.js";
+
+export interface SessionOptions {
+  readonly threads: number;
+  /** ONNX Runtime execution provider: cpu, cuda, webgpu, … */
+  readonly provider: string;
+}
+
+export interface RunnableGraph {
+  readonly graph: Pick<BuiltGraph, "inputs" | "outputs" | "gradients">;
+  /** Feeds by input name; every input of the graph must be there. */
+  run(feed: (input: OnnxValue) => Feed): Promise<Record<string, Feed>>;
+}
+
+/** Compiled graphs by key; the least recently used is released beyond `limit`. */
+export class Sessions {
+  private readonly cache = new Map<string, { runnable: RunnableGraph; session: InferenceSession }>();
+
+  constructor(
+    private readonly options: SessionOptions,
+    private readonly limit = 48,
+  ) {}
+
+  async get(key: string, build: () => BuiltGraph): Promise<RunnableGraph> {
+    const known = this.cache.get(key);
+    if (known) {
+      this.cache.delete(key);
+      this.cache.set(key, known);
+      return known.runnable;
+    }
+    const graph = build();
+    const session = await InferenceSession.create(graph.bytes, {
+      executionProviders: [this.options.provider],
+      intraOpNumThreads: this.options.threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: "all",
+      // Halves the peak memory; the arena keeps what one run frees for the next.
+      enableMemPattern: false,
+      enableCpuMemArena: true,
+      logSeverityLevel: 3,
+    });
+    const { inputs, outputs, gradients } = graph;
+    const runnable: RunnableGraph = {
+      graph: { inputs, outputs, gradients },
+      run: async (feed) => {
+        const feeds: Record<string, Tensor> = {};
+        for (const input of inputs) {
+          const data = feed(input);
+          feeds[input.name] = new Tensor(input.dtype as "float32", data as Float32Array, input.shape);
+        }
+        const results = await session.run(feeds);
+        return Object.fromEntries(outputs.map(({ name }) => [name, results[name].data as Feed]));
+      },
+    };
+    this.cache.set(key, { runnable, session });
+    for (const [oldest, entry] of this.cache) {
+      if (this.cache.size <= this.limit) break;
+      this.cache.delete(oldest);
+      await entry.session.release();
+    }
+    return runnable;
+  }
+
+  async close(): Promise<void> {
+    for (const { session } of this.cache.values()) await session.release();
+    this.cache.clear();
+  }
+}

@@ -1,0 +1,136 @@
+import { z } from "zod";
+
+/**
+ * The keys of `breakwater train`. Every leaf has a default (or is optional) and a description: the flags, the help and
+ * the table in docs/run-folder.md are made from this schema.
+ */
+
+const count = () => z.number().int().min(0);
+const positive = () => z.number().int().min(1);
+const share = () => z.number().min(0).max(1);
+
+const data = (what: string) => ({
+  path: z.string().optional().describe(`${what}: folder or JSON file`),
+  format: z
+    .enum(["auto", "phantom", "reference", "vqa-rad"])
+    .default("auto")
+    .describe("layout of the data: phantom (as `breakwater phantom` writes it), reference (image, problem, solution), vqa-rad"),
+  split: z.string().optional().describe("named split, where the data set has some"),
+  limit: count().default(0).describe("use the first n examples; 0 uses all"),
+  openEndedOnly: z.boolean().default(false).describe("leave out questions whose gold answer is yes or no"),
+});
+
+export const trainSchema = z.strictObject({
+  method: z.enum(["sft", "grpo", "gdpo", "mrpo"]).default("mrpo").describe("what to train with"),
+  model: z.string().default("start").describe('Hugging Face folder of the start policy; "start" is the one shipped with the package'),
+  output: z.string().optional().describe("the run's folder; runs/<method>-seed<seed> where not given"),
+  seed: count().default(0).describe("the data order and every sampled token follow from it"),
+  steps: count().default(0).describe("updates; 0 takes them from epochs"),
+  epochs: z.number().positive().default(1).describe("passes over the data, where steps is 0"),
+  data: z.strictObject(data("training examples")).prefault({}),
+  engine: z
+    .strictObject({
+      kind: z.enum(["local", "tinker"]).default("local").describe("where the model runs"),
+      workers: count().default(0).describe("parallel sessions of the local engine; 0 lets it choose"),
+      threads: count().default(0).describe("threads of each session; 0 lets it choose"),
+      trainable: z.enum(["full", "lora"]).default("full").describe("train all weights or low-rank adapters"),
+      lora: z
+        .strictObject({
+          rank: positive().default(16).describe("rank of the adapters"),
+          alpha: z.number().positive().default(32).describe("scale of the adapters: alpha / rank"),
+          targets: z
+            .array(z.string())
+            .default(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+            .describe("layers that get an adapter"),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  sampling: z
+    .strictObject({
+      groupSize: positive().default(8).describe("completions of each prompt (G)"),
+      temperature: z.number().min(0).default(1).describe("sampling temperature"),
+      topP: z.number().gt(0).max(1).default(1).describe("nucleus mass; 1 keeps all tokens"),
+      topK: count().default(0).describe("most likely tokens to sample from; 0 keeps all"),
+      maxTokens: positive().default(512).describe("longest completion, tokens"),
+      stop: z.array(z.string()).default(["</answer>"]).describe("texts that end a completion"),
+    })
+    .prefault({}),
+  rewards: z
+    .strictObject({
+      weights: z
+        .strictObject({
+          answer: z.number().min(0).default(1).describe("weight of the answer reward"),
+          process: z.number().min(0).default(1).describe("weight of the share of valid steps"),
+          length: z.number().min(0).default(1).describe("weight of the length reward"),
+        })
+        .prefault({}),
+      kMin: positive().default(4).describe("fewest steps without a length penalty"),
+      kMax: positive().default(10).describe("most steps without a length penalty"),
+    })
+    .prefault({}),
+  shaping: z
+    .strictObject({
+      decay: z
+        .enum(["exponential", "linear", "uniform", "none"])
+        .default("exponential")
+        .describe("how the penalty falls from the first step to the last (mrpo)"),
+      tau: share().default(0.6).describe("answer reward above which a completion is not shaped"),
+      flipValid: z.boolean().default(true).describe("valid steps of a wrong completion get +|A|; false leaves them A"),
+      answerGate: z.boolean().default(true).describe("shape only completions whose answer reward is at most tau"),
+    })
+    .prefault({}),
+  loss: z
+    .strictObject({
+      epsLow: share().default(0.2).describe("clip range of the probability ratio below 1"),
+      epsHigh: z.number().min(0).default(0.2).describe("clip range of the probability ratio above 1"),
+      beta: z.number().min(0).default(0.04).describe("weight of the KL term to the start policy; 0 drops it"),
+      aggregation: z
+        .enum(["sequence-mean", "token-mean", "constant-length"])
+        .default("sequence-mean")
+        .describe("mean over completions of token means (paper), over all tokens (DAPO), or by maxTokens (Dr. GRPO)"),
+    })
+    .prefault({}),
+  judge: z
+    .strictObject({
+      kind: z.enum(["phantom", "recorded", "none"]).default("phantom").describe("who says whether a step is valid"),
+      path: z.string().optional().describe("labels of the recorded judge: a JSON Lines file"),
+    })
+    .prefault({}),
+  optimizer: z
+    .strictObject({
+      learningRate: z.number().min(0).default(1e-6).describe("peak learning rate of AdamW"),
+      beta1: share().default(0.9).describe("decay of the first moment"),
+      beta2: share().default(0.999).describe("decay of the second moment"),
+      eps: z.number().positive().default(1e-8).describe("added to the root of the second moment"),
+      weightDecay: z.number().min(0).default(0).describe("decoupled weight decay"),
+      maxGradNorm: z.number().min(0).default(1).describe("largest gradient norm; 0 does not clip"),
+      schedule: z.enum(["constant", "linear", "cosine"]).default("constant").describe("learning rate after the warm-up"),
+      warmupSteps: count().default(0).describe("steps of linear warm-up"),
+    })
+    .prefault({}),
+  batch: z
+    .strictObject({
+      prompts: positive().default(8).describe("examples of one update (P)"),
+      microBatch: count().default(0).describe("completions of one forward-backward call; 0 takes all at once"),
+    })
+    .prefault({}),
+  evaluation: z
+    .strictObject({
+      every: count().default(0).describe("evaluate every n steps, at the start and at the end; 0 never"),
+      questions: positive().default(128).describe("held-out questions"),
+      temperature: z.number().min(0).default(1).describe("sampling temperature of evaluations; 0 is greedy"),
+      data: z.strictObject(data("held-out examples")).prefault({}),
+    })
+    .prefault({}),
+  checkpoint: z
+    .strictObject({
+      every: count().default(20).describe("save the exact state every n steps; 0 only at the end"),
+      keep: positive().default(2).describe("checkpoints kept, newest first"),
+    })
+    .prefault({}),
+});
+
+export type TrainConfig = z.infer<typeof trainSchema>;
+/** What a user may write: every key may be left out. */
+export type TrainConfigInput = z.input<typeof trainSchema>;
