@@ -2,9 +2,12 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { UserError, messageOf } from "../util/errors.js";
+import { cascadeCommand } from "./cascade.js";
+import { shapeCommand } from "./shape.js";
+import { stepsCommand } from "./steps.js";
 
 /** One file per command; each exports a function that makes its Command and loads heavy parts inside its action. */
-const commands: readonly (() => Command)[] = [];
+const commands: readonly (() => Command)[] = [stepsCommand, shapeCommand, cascadeCommand];
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

@@ -24,8 +24,6 @@ export interface BootstrapOptions {
   readonly level?: number;
 }
 
-const DEFAULTS = { resamples: 2000, seed: 1, level: 0.95 };
-
 /**
  * Percentile bootstrap (Efron 1979) of several ratios of sums at once, resampling whole questions, so that the
  * chains and the sentences of one question stay together. Resamples in which a denominator is 0 are left out of that
@@ -63,7 +61,7 @@ export function bootstrapDifferences(
 
 /** One Float64Array a ratio, one entry a resample; NaN where the resample has nothing to divide by. */
 function resampleRatios(ratios: readonly RatioSums[], options: BootstrapOptions): Float64Array[] {
-  const { resamples, seed } = { ...DEFAULTS, ...options };
+  const { resamples = 2000, seed = 1 } = options;
   const questions = ratios[0]?.numerator.length ?? 0;
   for (const ratio of ratios) {
     if (ratio.numerator.length !== questions || ratio.denominator.length !== questions) {
@@ -97,7 +95,7 @@ function percentileInterval(
   replicates: Float64Array,
   options: BootstrapOptions,
 ): { readonly low: number | null; readonly high: number | null } {
-  const tail = (1 - (options.level ?? DEFAULTS.level)) / 2;
+  const tail = (1 - (options.level ?? 0.95)) / 2;
   const defined = [...replicates].filter((x) => !Number.isNaN(x));
   if (defined.length * 2 < replicates.length || defined.length === 0) return { low: null, high: null };
   return { low: quantile(defined, tail), high: quantile(defined, 1 - tail) };

@@ -24,7 +24,10 @@ export interface FirstFailure {
   readonly stage: Stage;
   /** 0 … 4: fifths of [0, 1). */
   readonly bin: number;
-  /** Share of invalid steps after it; `null` where it is the last step. */
+  /** Steps after it, and how many of them are invalid. */
+  readonly following: number;
+  readonly invalidFollowing: number;
+  /** Their share; `null` where the failure is the last step. */
   readonly accumulation: number | null;
 }
 
@@ -36,13 +39,16 @@ export function firstFailure(valid: ChainValidity): FirstFailure | null {
   const step = valid.indexOf(false);
   if (step < 0) return null;
   const K = valid.length;
-  const after = valid.slice(step + 1);
+  const following = K - step - 1;
+  const invalidFollowing = valid.slice(step + 1).filter((bit) => bit === false).length;
   return {
     step,
     position: step / K,
     stage: stages[Math.floor((3 * step) / K)],
     bin: Math.floor((ffpBins * step) / K),
-    accumulation: after.length === 0 ? null : after.filter((bit) => bit === false).length / after.length,
+    following,
+    invalidFollowing,
+    accumulation: ratio(invalidFollowing, following),
   };
 }
 
@@ -100,7 +106,7 @@ export function summariseCascades(chains: Iterable<ChainValidity>): CascadeSumma
   let judged = 0;
   let steps = 0;
   let validSteps = 0;
-  const failures: { readonly failure: FirstFailure; readonly K: number }[] = [];
+  const failures: FirstFailure[] = [];
   for (const chain of chains) {
     total++;
     if (chain.length === 0) {
@@ -115,15 +121,15 @@ export function summariseCascades(chains: Iterable<ChainValidity>): CascadeSumma
     steps += chain.length;
     validSteps += chain.filter((bit) => bit === true).length;
     const failure = firstFailure(chain);
-    if (failure) failures.push({ failure, K: chain.length });
+    if (failure) failures.push(failure);
   }
   const share = (count: number): number | null => ratio(count, failures.length);
   const stageOf = (stage: Stage): CascadeSummary["stages"][Stage] => {
-    const count = failures.filter(({ failure }) => failure.stage === stage).length;
+    const count = failures.filter((failure) => failure.stage === stage).length;
     return { chains: count, share: share(count), shareOfAll: ratio(count, judged) };
   };
   const farByBin = Array.from({ length: ffpBins }, (_, bin): CascadeBin => {
-    const inBin = failures.filter(({ failure }) => failure.bin === bin);
+    const inBin = failures.filter((failure) => failure.bin === bin);
     return { from: bin / ffpBins, to: (bin + 1) / ffpBins, chains: inBin.length, share: share(inBin.length), far: accumulationOf(inBin) };
   });
   return {
@@ -138,26 +144,25 @@ export function summariseCascades(chains: Iterable<ChainValidity>): CascadeSumma
     faultless: judged - failures.length,
     failingShare: ratio(failures.length, judged),
     stages: { early: stageOf("early"), mid: stageOf("mid"), late: stageOf("late") },
-    meanFirstFailure: ratio(failures.reduce((sum, { failure }) => sum + failure.position, 0), failures.length),
+    meanFirstFailure: ratio(failures.reduce((sum, failure) => sum + failure.position, 0), failures.length),
     far: accumulationOf(failures),
     farByBin,
   };
 }
 
-function accumulationOf(failures: readonly { readonly failure: FirstFailure; readonly K: number }[]): AccumulationRate {
+function accumulationOf(failures: readonly FirstFailure[]): AccumulationRate {
   let sum = 0;
   let chains = 0;
-  let invalidAfter = 0;
-  let after = 0;
-  for (const { failure, K } of failures) {
+  let invalid = 0;
+  let following = 0;
+  for (const failure of failures) {
     if (failure.accumulation === null) continue;
-    const following = K - failure.step - 1;
     chains++;
     sum += failure.accumulation;
-    after += following;
-    invalidAfter += Math.round(failure.accumulation * following);
+    following += failure.following;
+    invalid += failure.invalidFollowing;
   }
-  return { mean: ratio(sum, chains), pooled: ratio(invalidAfter, after), chains, undefinedChains: failures.length - chains };
+  return { mean: ratio(sum, chains), pooled: ratio(invalid, following), chains, undefinedChains: failures.length - chains };
 }
 
 function ratio(numerator: number, denominator: number): number | null {

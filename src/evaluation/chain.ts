@@ -1,3 +1,4 @@
+import { answersEqual } from "../rewards/verify.js";
 import type { Example, ScoredRollout, Scored, Span, StepVerdict } from "../types.js";
 
 /** One evaluated completion as plain JSON: all that metrics, comparisons and the report's gallery need of it. */
@@ -29,7 +30,7 @@ export interface EvaluatedChain {
   readonly truncated: boolean;
 }
 
-/** The row of a scored completion. An answer reward of 1 means a verified answer; overlap alone is kept below it. */
+/** The row of a scored completion. A reward of 1 does not mean a right answer: its words in another order have it too. */
 export function chainOf(example: Example, scored: ScoredRollout): EvaluatedChain {
   const { rollout, rewards, verdict } = scored;
   const unscored = [rewards.answer, rewards.process, rewards.length, verdict].flatMap((part) =>
@@ -47,7 +48,8 @@ export function chainOf(example: Example, scored: ScoredRollout): EvaluatedChain
     answer: scored.answer,
     steps: scored.steps.map(({ start, end }) => ({ start, end })),
     verdicts: verdict.status === "judged" ? verdict.steps : null,
-    correct: rewards.answer.status === "scored" ? rewards.answer.value >= 1 : null,
+    correct:
+      rewards.answer.status === "scored" ? scored.answer !== null && answersEqual(scored.answer, example.answer) : null,
     rewards: { answer: numberOf(rewards.answer), process: numberOf(rewards.process), length: numberOf(rewards.length) },
     unscored: [...new Set(unscored)],
     tokens: rollout.tokens.length,

@@ -57,3 +57,8 @@ export function paletteOf(methods: readonly string[]): Palette {
     resolve: (source, theme) => source.replace(/var\(--m(\d+)\)/g, (_, i: string) => styles[Number(i)][theme]),
   };
 }
+
+/** A method's name in print: abbreviations in capitals, everything else as given. */
+export function methodLabel(method: string): string {
+  return /^(sft|grpo|gdpo|mrpo)$/i.test(method) ? method.toUpperCase() : method;
+}

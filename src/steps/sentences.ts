@@ -14,7 +14,15 @@
  * Sentences cover the text: every non-blank character is in exactly one.
  */
 import type { Span } from "../types.js";
-import { abbreviations, neverFinal, sentenceStarters, nameContexts } from "./sentence-words.js";
+import {
+  abbreviations,
+  beforeName,
+  beforeNumber,
+  modifiers,
+  nameContexts,
+  neverFinal,
+  sentenceStarters,
+} from "./sentence-words.js";
 
 const closers = "\"'’”»)\\]}*_";
 /** A run of end marks with what closes behind it, then blank space: the only places where a sentence may end. */
@@ -62,52 +70,43 @@ function endsSentence(text: string, at: number, match: string, end: number): boo
   if (closed && lower) return false;
   if (/^(?:\.{2,}|…)/.test(marks)) return upper || (!lower && /^\d/.test(nextWord) === false);
   if (marks !== ".") return true;
-  return !isAbbreviation(text, at, nextWord, { lower, upper, closed });
+  return !isAbbreviation(text, at, nextWord, { lower, upper });
 }
 
 interface NextWord {
   readonly lower: boolean;
   readonly upper: boolean;
-  readonly closed: boolean;
 }
 
 /** Whether the full stop at `at` belongs to the word before it and ends nothing. */
 function isAbbreviation(text: string, at: number, nextWord: string, next: NextWord): boolean {
   const before = text.slice(Math.max(0, at - 120), at);
   const token = /\S*$/.exec(before)?.[0] ?? "";
-  const word = token.replace(/^[("'‘“«[{*_<–—-]+/, "").replace(/^.*[(/[]/, "");
+  const word = token.replace(/^.*[(/[]/, "").replace(/^["'‘“«{*_<–—-]+/, "");
   const bare = word.toLowerCase();
   const previous = /(\S+)\s+\S*$/.exec(before)?.[1] ?? "";
   const starter = next.upper && sentenceStarters.has(lettersOf(nextWord).toLowerCase());
-  if (neverFinal.has(bare)) {
-    // "No." is number only before a digit; "Fig." and its like go on before anything.
-    if (bare === "no" || bare === "nos") return /^\d/.test(nextWord);
-    return !(starter && !next.closed && bare.length > 3 && !titleLike.has(bare));
-  }
-  if (abbreviations.has(bare) || /^(?:\p{L}\.)+\p{L}$/u.test(word)) return next.lower || !next.upper ? true : !starter;
-  if (/^\p{L}$/u.test(word)) return isInitial(text, at, word, previous, nextWord, next, starter);
-  // An ordinal or a measure goes on in lower case: "grade 2. lesion" is no English, "the 3. rib" is.
+  const digit = /^[#<>≤≥~±+-]?\d/.test(nextWord);
+  if (bare === "no" || bare === "nos") return digit;
+  if (neverFinal.has(bare)) return true;
+  if (beforeNumber.has(bare)) return !next.upper || /^(?:\p{Lu}|[IVX]+)\d*[.,;:)]?$/u.test(nextWord);
+  if (beforeName.has(bare)) return !starter;
+  if (modifiers.has(bare)) return !next.upper || /^\p{Lu}{2}/u.test(nextWord);
+  if (abbreviations.has(bare)) return !next.upper;
+  if (/^(?:\p{L}\.)+\p{L}$/u.test(word)) return !starter;
+  if (/^\p{L}$/u.test(word)) return isInitial(word, previous, next, starter);
+  // An ordinal or a measure goes on in lower case only: "the 3. rib".
   if (/^[-–]?[\d,.]*\d$/.test(word)) return next.lower;
   return false;
 }
 
-const titleLike = new Set(["prof", "messrs", "capt", "approx", "figs", "refs", "secs", "dept"]);
-
 /** One letter and a full stop: "J. Smith" goes on, "hepatitis B. The" and "vitamin C. Bones" end. */
-function isInitial(
-  text: string,
-  at: number,
-  word: string,
-  previous: string,
-  nextWord: string,
-  next: NextWord,
-  starter: boolean,
-): boolean {
-  if (next.lower) return /^\p{Lu}$/u.test(word) ? next.closed || at < 2 : true;
+function isInitial(word: string, previous: string, next: NextWord, starter: boolean): boolean {
+  if (next.lower) return true;
   if (!next.upper || starter) return false;
-  if (previous === "") return true;
+  if (word === word.toLowerCase()) return false;
   const lead = previous.replace(/^[("'‘“«[{]+/, "");
-  return /^\p{Lu}\p{Ll}*\.?$/u.test(lead) || /^\p{Lu}\.$/u.test(lead) || nameContexts.has(lead.toLowerCase());
+  return lead === "" || /^\p{Lu}(?:\p{Ll}*|\.)\.?$/u.test(lead) || nameContexts.has(lead.toLowerCase());
 }
 
 function lettersOf(word: string): string {

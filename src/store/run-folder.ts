@@ -17,14 +17,6 @@ import {
   type TimingsRow,
 } from "./types.js";
 
-/** What one training step leaves behind. */
-export interface StepRecord {
-  readonly metrics: MetricsRow;
-  readonly timings: TimingsRow;
-  readonly examples: readonly StoredExample[];
-  readonly rollouts: readonly StoredRollout[];
-}
-
 /**
  * A run's folder opened by the training that writes it. Records of a step are written before the checkpoint of that
  * step; `rewind(S)` drops what lies after checkpoint S, so that a resumed run writes the same bytes once more.
@@ -87,10 +79,13 @@ export class RunFolder {
     }
   }
 
-  recordStep(record: StepRecord): void {
-    if (record.rollouts.length > 0) this.db.insert(record.examples, record.rollouts);
-    this.metrics.append([record.metrics]);
-    this.timings.append([record.timings]);
+  recordRollouts(examples: readonly StoredExample[], rollouts: readonly StoredRollout[]): void {
+    if (rollouts.length > 0) this.db.insert(examples, rollouts);
+  }
+
+  recordStep(metrics: MetricsRow, timings: TimingsRow): void {
+    this.metrics.append([metrics]);
+    this.timings.append([timings]);
   }
 
   recordEvaluations(rows: readonly EvaluationRow[]): void {

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { aggregations } from "../advantages/loss.js";
+import { decays, shapingDefaults, shapings } from "../advantages/shaping.js";
 
 /**
  * The keys of `breakwater train`. Every leaf has a default (or is optional) and a description: the flags, the help and
@@ -69,15 +71,33 @@ export const trainSchema = z.strictObject({
       kMax: positive().default(10).describe("most steps without a length penalty"),
     })
     .prefault({}),
+  advantages: z
+    .strictObject({
+      normalise: z
+        .enum(["std", "none"])
+        .default("std")
+        .describe("divide by the group's standard deviation, or not (Dr. GRPO; grpo and mrpo only)"),
+    })
+    .prefault({}),
   shaping: z
     .strictObject({
-      decay: z
-        .enum(["exponential", "linear", "uniform", "none"])
-        .default("exponential")
-        .describe("how the penalty falls from the first step to the last (mrpo)"),
-      tau: share().default(0.6).describe("answer reward above which a completion is not shaped"),
-      flipValid: z.boolean().default(true).describe("valid steps of a wrong completion get +|A|; false leaves them A"),
-      answerGate: z.boolean().default(true).describe("shape only completions whose answer reward is at most tau"),
+      variant: z.enum(shapings).default(shapingDefaults.shaping).describe("form of the step-wise shaping (mrpo)"),
+      decay: z.enum(decays).default(shapingDefaults.decay).describe("how the penalty falls from the first step to the last"),
+      tau: share().default(shapingDefaults.tau).describe("answer reward above which a completion is not shaped"),
+      flipValid: z
+        .boolean()
+        .default(shapingDefaults.flipValid)
+        .describe("valid steps of a wrong completion get +|A|; false leaves them A"),
+      answerGate: z
+        .boolean()
+        .default(shapingDefaults.answerGate)
+        .describe("shape only completions whose answer reward is at most tau"),
+      penaltyCap: z.number().min(0).default(shapingDefaults.penaltyCap).describe("largest penalty factor of the variant bounded"),
+      inheritedPenalty: z
+        .number()
+        .min(0)
+        .default(shapingDefaults.inheritedPenalty)
+        .describe("penalty factor of a step that only repeats an earlier error, in the variant origin-blame"),
     })
     .prefault({}),
   loss: z
@@ -86,7 +106,7 @@ export const trainSchema = z.strictObject({
       epsHigh: z.number().min(0).default(0.2).describe("clip range of the probability ratio above 1"),
       beta: z.number().min(0).default(0.04).describe("weight of the KL term to the start policy; 0 drops it"),
       aggregation: z
-        .enum(["sequence-mean", "token-mean", "constant-length"])
+        .enum(aggregations)
         .default("sequence-mean")
         .describe("mean over completions of token means (paper), over all tokens (DAPO), or by maxTokens (Dr. GRPO)"),
     })

@@ -1,3 +1,4 @@
+import type { GroupCredit } from "../advantages/credit.js";
 import { summariseCascades } from "../evaluation/cascade.js";
 import { answersEqual } from "../rewards/verify.js";
 import type { MetricsRow } from "../store/types.js";
@@ -7,15 +8,13 @@ import type { TrainConfig } from "./schema.js";
 
 type GroupMetrics = Omit<MetricsRow, "step" | "epoch" | "loss" | "kl" | "gradNorm" | "learningRate" | "clipFraction" | "entropy" | "skippedPrompts">;
 
-/** What a batch of scored groups tells; advantages are one number a completion, in the groups' order. */
-export function groupMetrics(groups_P: readonly Group[], advantages_PG: readonly (readonly number[])[], config: TrainConfig): GroupMetrics {
+/** What a batch of scored groups tells; `credit_P` may be empty (evaluation). */
+export function groupMetrics(groups_P: readonly Group[], credit_P: readonly GroupCredit[], config: TrainConfig): GroupMetrics {
   const all = groups_P.flatMap((group) => group.rollouts);
   const values = (of: (rollout: ScoredRollout) => Scored<number>) => all.flatMap((rollout) => numbersOf(of(rollout)));
   const answers = values(({ rewards }) => rewards.answer);
   const totals = all.flatMap((rollout) => numbersOf(weightedReward(rollout, config)));
-  const cascade = summariseCascades(
-    all.map(({ verdict, steps }) => (verdict.status === "judged" ? verdict.steps.map(({ valid }) => valid) : steps.map(() => null))),
-  );
+  const cascade = summariseCascades(all.map(validityOf));
   return {
     rewardMean: meanOf(totals),
     rewardAnswer: meanOf(answers),
@@ -33,8 +32,8 @@ export function groupMetrics(groups_P: readonly Group[], advantages_PG: readonly
     rollouts: all.length,
     completionTokens: meanOf(all.map(({ rollout }) => rollout.tokens.length)),
     truncatedShare: meanOf(all.map(({ rollout }) => (rollout.stopReason === "length" ? 1 : 0))),
-    unscored: all.length - totals.length,
-    zeroGroups: advantages_PG.filter((advantages) => advantages.every((a) => a === 0)).length,
+    unscored: credit_P.length > 0 ? credit_P.reduce((n, { unscored }) => n + unscored.length, 0) : all.length - totals.length,
+    zeroGroups: credit_P.filter(({ advantages }) => advantages.every((a) => a === 0)).length,
   };
 }
 
@@ -52,6 +51,11 @@ export function supervisedMetrics(lengths_N: readonly number[]): GroupMetrics {
     unscored: 0,
     zeroGroups: 0,
   };
+}
+
+/** Validity bits of a chain; `null` bits where it was not judged. */
+export function validityOf({ verdict, steps }: ScoredRollout): (boolean | null)[] {
+  return verdict.status === "judged" ? verdict.steps.map(({ valid }) => valid) : steps.map(() => null);
 }
 
 /** Weighted sum of the rewards that have a weight; unscored where one of those is. */

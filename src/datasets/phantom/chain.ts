@@ -89,6 +89,10 @@ export const conclusionTemplates: { readonly [K in QuestionKind]: readonly strin
     "So the {organ} {kind} lies in the {region}.",
     "Therefore the region with the {organ} {kind} is the {region}.",
   ],
+  study: [
+    "So the {organ} {kind} was found on {a-region} {mod}.",
+    "Therefore the study that shows the {organ} {kind} is {a-region} {mod}.",
+  ],
   organ: [
     "So in the {region} the abnormal organ is the {organ}.",
     "Therefore the abnormality of the {region} is in the {organ}.",
@@ -124,7 +128,7 @@ export function pluralOf(kind: Kind): string {
 }
 
 function withArticle(word: string): string {
-  return `${/^(?:MRI|X)/.test(word) ? "an" : "a"} ${word}`;
+  return `${/^(?:MRI|X|a)/.test(word) ? "an" : "a"} ${word}`;
 }
 
 /** What a blank becomes under these facts. */
@@ -132,6 +136,7 @@ export const fillers: Readonly<Record<string, (facts: Facts) => string>> = {
   mod: (f) => f.modality,
   "a-mod": (f) => withArticle(f.modality),
   region: (f) => f.region,
+  "a-region": (f) => withArticle(f.region),
   side: (f) => f.side,
   zone: (f) => f.zone,
   organ: (f) => f.organ,

@@ -24,28 +24,22 @@ export interface CorruptionProfile {
 const biased: CorruptionProfile = {
   name: "biased",
   confusions: {
-    modality: { MRI: { CT: 0.6 }, "X-ray": { CT: 0.15 }, CT: { "X-ray": 0.15 } },
-    region: { abdomen: { chest: 0.5 }, head: { abdomen: 0.15 }, chest: { abdomen: 0.1 } },
-    zone: { lower: { upper: 0.08 } },
-    kind: { calcification: { mass: 0.1 }, cyst: { mass: 0.1 } },
-    count: { three: { two: 0.15 } },
+    modality: { MRI: { CT: 0.6 }, "X-ray": { CT: 0.3 }, CT: { "X-ray": 0.1 } },
+    region: { abdomen: { chest: 0.55 }, head: { abdomen: 0.25 }, chest: { abdomen: 0.1 } },
+    zone: { lower: { upper: 0.15 } },
+    kind: { calcification: { mass: 0.2 }, cyst: { mass: 0.1 } },
+    count: { three: { two: 0.2 } },
   },
-  swapSide: { chest: 0.25, head: 0.1 },
-  cascade: 0.15,
+  swapSide: { chest: 0.5, abdomen: 0.15, head: 0.3 },
+  cascade: 0.4,
 };
 
 /** Wrong with certainty where it is wrong: the right early fact is hardly ever sampled. */
 const confident: CorruptionProfile = {
   name: "confident",
-  confusions: {
-    modality: { MRI: { CT: 0.96 }, "X-ray": { CT: 0.1 } },
-    region: { abdomen: { chest: 0.5 }, head: { abdomen: 0.1 } },
-    zone: { lower: { upper: 0.08 } },
-    kind: { calcification: { mass: 0.1 }, cyst: { mass: 0.1 } },
-    count: { three: { two: 0.15 } },
-  },
-  swapSide: { chest: 0.25, head: 0.1 },
-  cascade: 0.15,
+  confusions: { ...biased.confusions, modality: { MRI: { CT: 0.96 }, "X-ray": { CT: 0.1 } } },
+  swapSide: biased.swapSide,
+  cascade: biased.cascade,
 };
 
 /** Sees what is there. */
@@ -54,18 +48,20 @@ const gold: CorruptionProfile = { name: "gold", confusions: {}, cascade: 0 };
 export const corruptionProfiles = { gold, biased, confident } as const satisfies Record<string, CorruptionProfile>;
 export type ProfileName = keyof typeof corruptionProfiles;
 
+const valuesOf: { readonly [S in Slot]: readonly Facts[S][] } = slotValues;
+
 /** One reading of a scene under the profile: each fact right or replaced; the organ follows from region, side and zone as read. */
 export function misread(facts: Facts, profile: CorruptionProfile, rng: RandomStream): Facts {
   const read = <S extends keyof Confusions>(slot: S, cascading: boolean): Facts[S] => {
     const table = profile.confusions[slot]?.[facts[slot]] as Partial<Record<Facts[S], number>> | undefined;
+    const values: readonly Facts[S][] = valuesOf[slot];
     let u = rng.uniform();
-    for (const value of slotValues[slot] as readonly Facts[S][]) {
+    for (const value of values) {
       u -= table?.[value] ?? 0;
       if (u < 0) return value;
     }
-    // Two streams' worth of draws whatever happens keeps later facts independent of earlier ones.
     const stumble = rng.uniform() < (cascading ? profile.cascade : 0);
-    const others = (slotValues[slot] as readonly Facts[S][]).filter((value) => value !== facts[slot]);
+    const others = values.filter((value) => value !== facts[slot]);
     return stumble ? rng.pick(others) : facts[slot];
   };
   const modality = read("modality", false);

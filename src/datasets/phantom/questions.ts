@@ -1,7 +1,7 @@
 import type { RandomStream } from "../../util/random.js";
 import { densityTerm, type Facts, type Slot } from "./facts.js";
 
-export const questionKinds = ["modality", "region", "organ", "location", "finding", "count", "size", "density"] as const;
+export const questionKinds = ["modality", "region", "study", "organ", "location", "finding", "count", "size", "density"] as const;
 export type QuestionKind = (typeof questionKinds)[number];
 
 export interface Question {
@@ -34,6 +34,12 @@ export const questionSpecs: { readonly [K in QuestionKind]: QuestionSpec } = {
     answer: (f) => f.region,
     asks: ["region"],
     needs: ["region"],
+  },
+  study: {
+    texts: ["What kind of study is this?", "Which study was made, and of what?"],
+    answer: (f) => `${f.region} ${f.modality}`,
+    asks: ["modality", "region"],
+    needs: ["modality", "region"],
   },
   organ: {
     texts: ["In which organ is the abnormality?", "Which organ is abnormal?"],
@@ -75,7 +81,7 @@ export const questionSpecs: { readonly [K in QuestionKind]: QuestionSpec } = {
 
 /** Questions whose answer leans on early facts are asked more often: there an early mistake costs the answer. */
 export const questionWeights: { readonly [K in QuestionKind]: number } = {
-  modality: 2, region: 2, organ: 3, location: 3, finding: 3, count: 1, size: 1, density: 3,
+  modality: 1, region: 1, study: 4, organ: 3, location: 3, finding: 4, count: 1, size: 1, density: 4,
 };
 
 export function sampleQuestion(rng: RandomStream): Question {

@@ -1,4 +1,5 @@
-import type { StepVerdict } from "../../types.js";
+import type { ChainVerdict, Example, StepVerdict } from "../../types.js";
+import { sceneOf } from "./example.js";
 import { organAt, regionOf, slots, type Facts, type Slot } from "./facts.js";
 import { readSentence } from "./grammar.js";
 import { questionSpecs, type QuestionKind } from "./questions.js";
@@ -146,4 +147,11 @@ function explain(v: {
   if (v.fits) return v.helps ? "true and needed" : "true";
   if (v.helps) return v.placed ? "true and needed, less specific than gold" : "true and needed, out of place";
   return v.placed ? "true but less specific than gold" : "true but out of place";
+}
+
+/** Verdicts on the sentences of a chain about a phantom example; unscored where the example carries no scene. */
+export function verifyExample(example: Example, sentences: readonly string[]): ChainVerdict {
+  const found = sceneOf(example);
+  if (found === null) return { status: "unscored", reason: `example ${example.id} carries no phantom scene` };
+  return { status: "judged", steps: verifyChain(found.scene.facts, found.kind, sentences) };
 }

@@ -46,3 +46,14 @@ export const trainOutputs = {
   /** The targets' share of the head's gradient, to be scattered at the targets. */
   targetRows: "grad.target_rows",
 } as const;
+
+/** Feeds of a decoding step; caches are `cache.keys.<layer>` and `cache.values.<layer>`. */
+export const decodeFeeds = {
+  tokens: "decode.tokens",
+  cos: "decode.cos",
+  sin: "decode.sin",
+  /** Additive `[R, 1, 1, capacity]`: −1e9 at unused places. */
+  mask: "decode.mask",
+  uniforms: "decode.uniforms",
+  inverseTemperature: "inverse_temperature",
+} as const;

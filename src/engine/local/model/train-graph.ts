@@ -41,7 +41,7 @@ export interface BuiltGraph {
 const masked = -1e9;
 
 /** Additive causal mask `[repeats·T, T]`: the query rows of each head that shares a key head, one after another. */
-function causalMask(g: Graph, t: number, repeats: number, shape: readonly number[]): Tensor {
+export function causalMask(g: Graph, t: number, repeats: number, shape: readonly number[]): Tensor {
   const values = new Float32Array(repeats * t * t);
   for (let r = 0; r < repeats * t; r++) for (let k = (r % t) + 1; k < t; k++) values[r * t + k] = masked;
   return g.floats(values, shape);

@@ -11,7 +11,6 @@ import { FlatTensors } from "./parameters.js";
 import { Sessions, type RunnableGraph, type SessionOptions } from "./sessions.js";
 
 export interface ModelOptions extends SessionOptions {
-  readonly floatType?: FloatType;
   /** null: all weights train. */
   readonly lora: LoraSpec | null;
   /** Most rows of a micro-batch. */

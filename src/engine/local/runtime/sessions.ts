@@ -1,4 +1,5 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { FloatType } from "../graph/graph.js";
 import type { BuiltGraph } from "../model/train-graph.js";
 import type { OnnxValue } from "../graph/onnx.js";
 import type { Feed } from "./pack.js";
@@ -7,6 +8,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** ONNX Runtime execution provider: cpu, cuda, webgpu, … */
   readonly provider: string;
+  /** float64 graphs are optimised less: the runtime's fusions have single-precision kernels only. */
+  readonly floatType?: FloatType;
 }
 
 export interface RunnableGraph {
@@ -37,7 +40,7 @@ export class Sessions {
       intraOpNumThreads: this.options.threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
-      graphOptimizationLevel: "all",
+      graphOptimizationLevel: this.options.floatType === "float64" ? "disabled" : "all",
       // Halves the peak memory; the arena keeps what one run frees for the next.
       enableMemPattern: false,
       enableCpuMemArena: true,

@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { readRunConfig, RunFolder } from "../store/run-folder.js";
+import type { RunState } from "../store/types.js";
+import type { Example } from "../types.js";
+import { messageOf, UserError } from "../util/errors.js";
+import { ENGINE_FOLDER, newestCheckpoint, saveModel, type TrainerState } from "./checkpoint.js";
+import { configOf } from "./config.js";
+import { totalSteps } from "./data-order.js";
+import type { Display } from "./display.js";
+import { trainLoop } from "./loop.js";
+import type { TrainingParts } from "./parts.js";
+import type { TrainConfig } from "./schema.js";
+
+export interface TrainOptions {
+  /** Makes engine, codec, judge and data; closed by `train`. */
+  readonly makeParts: (config: TrainConfig) => Promise<TrainingParts>;
+  readonly display: Display;
+  /** Asked after every step: true saves the exact state and ends. */
+  readonly stopRequested?: () => boolean;
+}
+
+export interface TrainResult {
+  readonly dir: string;
+  readonly state: Extract<RunState, "finished" | "stopped">;
+  readonly step: number;
+  readonly totalSteps: number;
+}
+
+/** Starts a new run in `config.output`. */
+export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
+  const { output } = config;
+  if (output === undefined) throw new UserError("output: a run needs a folder");
+  return withParts(config, options, () => ({ run: RunFolder.create(output, config), checkpoint: null }));
+}
+
+/** Continues a run from its newest whole checkpoint, with the configuration that it began with. */
+export async function resume(dir: string, options: TrainOptions): Promise<TrainResult> {
+  const config = configOf(readRunConfig(dir), `${dir}/config.json`);
+  return withParts(config, options, () => {
+    let checkpoint: Opened["checkpoint"] = null;
+    const run = RunFolder.resume(dir, (folder) => {
+      const { found, refused } = newestCheckpoint(folder);
+      for (const reason of refused) options.display.message(`checkpoint refused: ${reason}`);
+      checkpoint = found;
+      return found?.state.step ?? 0;
+    });
+    return { run, checkpoint };
+  });
+}
+
+interface Opened {
+  readonly run: RunFolder;
+  readonly checkpoint: { readonly dir: string; readonly state: TrainerState } | null;
+}
+
+async function withParts(config: TrainConfig, options: TrainOptions, open: () => Opened): Promise<TrainResult> {
+  // The folder is opened (and locked) first: a second training must not load a model before it is refused.
+  const { run, checkpoint } = open();
+  const { display } = options;
+  let total = config.steps;
+  let state: TrainerState | null = checkpoint?.state ?? null;
+  try {
+    run.log(checkpoint === null ? "start" : `resume at step ${checkpoint.state.step}`);
+    const parts = await options.makeParts(config);
+    try {
+      total = totalSteps(config, parts.examples.length);
+      const fresh = startState(config, parts.examples);
+      if (checkpoint !== null) {
+        checkSame(run.dir, checkpoint.state, fresh);
+        await parts.engine.load(join(checkpoint.dir, ENGINE_FOLDER));
+        display.message(`continuing ${run.dir} after step ${checkpoint.state.step} of ${total}`);
+      }
+      run.writeStatus("running", checkpoint?.state.step ?? 0, total);
+      const onState = (reached: TrainerState) => (state = reached);
+      state = await trainLoop({
+        ...{ config, parts, run, display, totalSteps: total, onState },
+        state: checkpoint?.state ?? fresh,
+        stopRequested: options.stopRequested ?? (() => false),
+      });
+      const finished = state.step >= total;
+      if (finished) await saveModel(run.dir, parts.engine);
+      const outcome = finished ? "finished" : "stopped";
+      run.writeStatus(outcome, state.step, total);
+      run.log(`${outcome} at step ${state.step} of ${total}`);
+      return { dir: run.dir, state: outcome, step: state.step, totalSteps: total };
+    } finally {
+      await parts.judge?.close?.();
+      await parts.engine.close();
+    }
+  } catch (error) {
+    noteFailure(run, error, state?.step ?? 0, total);
+    throw explained(error, run.dir);
+  } finally {
+    display.close();
+    run.close();
+  }
+}
+
+/** State before the first step. */
+function startState(config: TrainConfig, examples: readonly Example[]): TrainerState {
+  // What a run may be moved or prolonged by is no part of its identity.
+  const { output: _output, steps: _steps, epochs: _epochs, ...identity } = config;
+  const data = examples.map(({ id, question, answer, goldReasoning }) => [id, question, answer, goldReasoning]);
+  return { format: 1, step: 0, epoch: 0, rollouts: 0, tokens: 0, configHash: hashOf(identity), dataHash: hashOf(data) };
+}
+
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}
+
+function checkSame(dir: string, saved: TrainerState, now: TrainerState): void {
+  if (saved.configHash !== now.configHash) {
+    throw new UserError(`${dir}/config.json: changed since the checkpoint was made; undo the change, or start a new run with --config`);
+  }
+  if (saved.dataHash !== now.dataHash) {
+    throw new UserError(`${dir}: the training data are not those of the checkpoint; restore them, or start a new run`);
+  }
+}
+
+/** Best effort: on a full disk the status and the log cannot be written either. */
+function noteFailure(run: RunFolder, error: unknown, step: number, total: number): void {
+  try {
+    run.writeStatus("failed", step, total, messageOf(error));
+    run.log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
+  } catch {
+    // The error itself is reported by the caller.
+  }
+}
+
+/** What the file system or SQLite says of a full disk, with the way out. */
+function explained(error: unknown, dir: string): unknown {
+  const code = (error as { code?: string }).code ?? "";
+  const way = `the run is intact up to its last checkpoint; then continue with: breakwater train --resume ${dir}`;
+  if (code === "ENOSPC" || code === "SQLITE_FULL" || code === "EDQUOT") {
+    return new UserError(`${dir}: the disk is full (${messageOf(error)}); free some space: ${way}`);
+  }
+  if (["EIO", "EROFS", "EACCES", "EPERM", "EFBIG", "SQLITE_IOERR", "SQLITE_READONLY"].some((name) => code.startsWith(name))) {
+    return new UserError(`${dir}: cannot write (${messageOf(error)}); mend that: ${way}`);
+  }
+  return error;
+}
