@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { flushFolder, writeFileAtomic } from "../util/atomic-file.js";
-import { messageOf, UserError } from "../util/errors.js";
+import { UserError } from "../util/errors.js";
+import { type JsonObject, readJsonObject as readObject } from "../util/json-file.js";
 import { type FloatFormat, readCheckpoint, type Tensor, writeSafetensors } from "./safetensors.js";
 
-export type JsonObject = Readonly<Record<string, unknown>>;
+export type { JsonObject };
 
 /** What lies beside the weights, kept byte for byte when a model is loaded and saved again. */
 export const COMPANION_FILES = [
@@ -84,19 +85,7 @@ export function expectTensors(
 
 /** @throws UserError where the file is missing or is not a JSON object. */
 export function readJsonObject(path: string): JsonObject {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UserError(`Cannot read ${path}: ${messageOf(error)}. Give a folder in the Hugging Face layout (config.json, model.safetensors, tokenizer.json, …).`);
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  } catch (error) {
-    throw new UserError(`${path} is not valid JSON: ${messageOf(error)}. Correct it or copy it again.`);
-  }
-  throw new UserError(`${path} holds no JSON object. Correct it or copy it again.`);
+  return readObject(path, "Give a folder in the Hugging Face layout (config.json, model.safetensors, tokenizer.json, …) whose files are whole.");
 }
 
 function some(names: readonly string[]): string {

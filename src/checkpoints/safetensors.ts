@@ -1,8 +1,9 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { messageOf, UserError } from "../util/errors.js";
+import { isRecord, readJsonObject } from "../util/json-file.js";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half.js";
 
 /** Row-major values; `data.length` is the product of `shape`. */
@@ -223,22 +224,12 @@ function integers(path: string, entry: Entry, values: ArrayLike<number>): Float3
 }
 
 function readWeightMap(indexPath: string): [string, string][] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(indexPath, "utf8"));
-  } catch (error) {
-    throw new UserError(`${indexPath} is not JSON (${messageOf(error)}); ${AGAIN}.`);
-  }
-  const map = isRecord(parsed) ? parsed.weight_map : undefined;
+  const map = readJsonObject(indexPath, "Copy or download the file again, or use another checkpoint.").weight_map;
   if (!isRecord(map)) throw new UserError(`${indexPath} has no "weight_map" object; ${AGAIN}.`);
   return Object.entries(map).map(([name, file]) => {
     if (typeof file !== "string") throw new UserError(`${indexPath}: weight_map["${name}"] is not a file name; ${AGAIN}.`);
     return [name, file];
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -65,8 +65,8 @@ function describeIssue(issue: z.core.$ZodIssue): string {
     (path, key) => (typeof key === "number" ? `${path}[${key}]` : path === "" ? String(key) : `${path}.${String(key)}`),
     "",
   );
-  const missing = issue.code === "invalid_type" && issue.input === undefined ? "is missing" : issue.message;
-  return place === "" ? missing : `${place}: ${missing}`;
+  const message = issue.code !== "custom" && issue.input === undefined ? "is missing" : issue.message;
+  return place === "" ? message : `${place}: ${message}`;
 }
 
 /** Runs a filter on a file or standard input; exit code 1 where a line was bad, quiet where the reader has left. */
@@ -76,7 +76,8 @@ export async function runFilter(file: string | undefined, filter: (io: FilterIo)
     if (error.code === "EPIPE") process.exit(0);
     throw error;
   });
-  const bad = await filter({ input, source: input === process.stdin ? "standard input" : String(file), output: process.stdout, errors: process.stderr });
+  const source = file === undefined || file === "-" ? "standard input" : file;
+  const bad = await filter({ input, source, output: process.stdout, errors: process.stderr });
   if (bad > 0) process.exitCode = 1;
 }
 

@@ -73,19 +73,13 @@ function resampleRatios(ratios: readonly RatioSums[], options: BootstrapOptions)
   const out = ratios.map(() => new Float64Array(resamples).fill(NaN));
   if (questions === 0) return out;
   const random = new RandomStream(seed);
-  const drawn = new Uint32Array(questions);
+  const times = new Float64Array(questions);
   for (let r = 0; r < resamples; r++) {
-    for (let q = 0; q < questions; q++) drawn[q] = random.int(questions);
+    times.fill(0);
+    for (let q = 0; q < questions; q++) times[random.int(questions)]++;
     for (let m = 0; m < ratios.length; m++) {
-      const top = numerators[m];
-      const bottom = denominators[m];
-      let n = 0;
-      let d = 0;
-      for (let q = 0; q < questions; q++) {
-        n += top[drawn[q]];
-        d += bottom[drawn[q]];
-      }
-      if (d > 0) out[m][r] = n / d;
+      const d = dot(times, denominators[m]);
+      if (d > 0) out[m][r] = dot(times, numerators[m]) / d;
     }
   }
   return out;
@@ -99,6 +93,12 @@ function percentileInterval(
   const defined = [...replicates].filter((x) => !Number.isNaN(x));
   if (defined.length * 2 < replicates.length || defined.length === 0) return { low: null, high: null };
   return { low: quantile(defined, tail), high: quantile(defined, 1 - tail) };
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i] * b[i];
+  return total;
 }
 
 function sum(values: readonly number[]): number {

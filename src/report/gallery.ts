@@ -26,10 +26,12 @@ export function failsEarly(chain: GalleryChain): boolean {
 
 /** One card a chain: image, question and gold beside the chain's steps. */
 export function galleryMarkup(chains: readonly GalleryChain[], images: ImageSources): Markup {
-  return html`<ol class="gallery">${chains.map((chain) => card(chain, images))}</ol>`;
+  // One scale for all, so that a chain that was pushed hard looks so beside one that was not.
+  const scale = Math.max(1e-9, ...chains.map((chain) => Math.max(0, ...(chain.tokens?.advantages ?? []).map(Math.abs))));
+  return html`<ol class="gallery">${chains.map((chain) => card(chain, images, scale))}</ol>`;
 }
 
-function card(chain: GalleryChain, images: ImageSources): Markup {
+function card(chain: GalleryChain, images: ImageSources, scale: number): Markup {
   const { example } = chain;
   const source = example.image === null ? undefined : images.get(example.image);
   const right = chain.correct;
@@ -46,7 +48,7 @@ function card(chain: GalleryChain, images: ImageSources): Markup {
     example.goldReasoning === null
       ? null
       : html`<details><summary>Gold reasoning</summary><p dir="auto">${example.goldReasoning}</p></details>`
-  }</div>${chainMarkup(chain)}</div></li>`;
+  }</div>${chainMarkup(chain, scale)}</div></li>`;
 }
 
 function rewardRows(chain: GalleryChain): Content {
@@ -59,8 +61,7 @@ function rewardRows(chain: GalleryChain): Content {
 }
 
 /** The completion in order: steps as a numbered list, what lies between them (tags, answer) muted. */
-function chainMarkup(chain: GalleryChain): Markup {
-  const scale = Math.max(1e-9, ...(chain.tokens?.advantages ?? []).map(Math.abs));
+function chainMarkup(chain: GalleryChain, scale: number): Markup {
   const rows: Markup[] = [];
   let at = 0;
   const outside = (start: number, end: number) => {

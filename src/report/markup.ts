@@ -26,7 +26,12 @@ export function trusted(source: string): Markup {
 }
 
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`).replace(UNPRINTABLE, "\uFFFD");
+  return printable(text.replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`));
+}
+
+/** Without the characters that no HTML document may hold. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, "\uFFFD");
 }
 
 /** Controls that HTML forbids and halves of surrogate pairs: shown as the replacement character. */

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { printable } from "./markup.js";
 import type { Palette } from "./palette.js";
 
 /**
@@ -8,6 +9,8 @@ import type { Palette } from "./palette.js";
  */
 
 const FONT = { fontSize: "12px", fontFamily: "inherit", overflow: "visible" } as const;
+/** Below this width tick labels are thinned out. */
+const NARROW = 500;
 
 /** A point of a learning curve: mean and sample standard deviation over `n` seeds at one step. */
 export interface CurvePoint {
@@ -51,7 +54,7 @@ export function curvePlot(points: readonly CurvePoint[], options: CurveOptions):
     x: { label: "training step", labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: wholeNumber, nice: false },
     y: { label: null, nice: true, ticks: 5, tickFormat: (y: number) => (unit === "share" ? `${trim(y)}%` : trim(y)) },
     marks: [
-      Plot.gridY({ strokeOpacity: 0.14 }),
+      Plot.gridY({ strokeOpacity: 0.14, ticks: 5 }),
       Plot.axisX({ tickSize: 4, label: "training step", labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: wholeNumber }),
       Plot.axisY({ tickSize: 0, label: null, ticks: 5, tickFormat: (y: number) => (unit === "share" ? `${trim(y)}%` : trim(y)) }),
       ...methods.map((method) =>
@@ -82,6 +85,13 @@ export function curvePlot(points: readonly CurvePoint[], options: CurveOptions):
   });
 }
 
+export interface FigureOptions {
+  readonly title: string;
+  readonly width?: number;
+  /** Classes of the SVG element. */
+  readonly className?: string;
+}
+
 export interface StageShares {
   readonly method: string;
   /** Shares of the failing chains; they sum to 1. */
@@ -93,7 +103,7 @@ export interface StageShares {
 }
 
 /** One full-width bar a method, split into where failing chains fail first. */
-export function stagePlot(rows: readonly StageShares[], options: { readonly title: string; readonly width?: number }): string {
+export function stagePlot(rows: readonly StageShares[], options: FigureOptions): string {
   const { width = 820 } = options;
   const names = rows.map((row) => nameOf(row));
   const parts = rows.flatMap((row) => {
@@ -129,7 +139,7 @@ export function stagePlot(rows: readonly StageShares[], options: { readonly titl
         title: (part: { name: string; stage: string; share: number }) => `${part.name}: ${(part.share * 100).toFixed(1)}% ${part.stage}`,
       }),
       Plot.text(
-        parts.filter((part) => part.share >= 0.07),
+        parts.filter((part) => part.share * (width - marginLeft) >= 46),
         {
           y: "name",
           x: (part: { from: number; to: number }) => 50 * (part.from + part.to),
@@ -140,7 +150,7 @@ export function stagePlot(rows: readonly StageShares[], options: { readonly titl
         },
       ),
     ],
-  });
+  }, options.className);
 }
 
 export interface BinRate {
@@ -157,7 +167,7 @@ export interface BinRate {
 export function accumulationPlot(
   rows: readonly BinRate[],
   bins: readonly string[],
-  options: { readonly title: string; readonly palette: Palette; readonly width?: number; readonly height?: number },
+  options: FigureOptions & { readonly palette: Palette; readonly height?: number },
 ): string {
   const { palette, width = 820, height = 300 } = options;
   const methods = palette.methods.filter((method) => rows.some((row) => row.method === method));
@@ -173,6 +183,7 @@ export function accumulationPlot(
     y2: (row.high ?? row.value) * 100,
   }));
   const of = (method: string) => data.filter((row) => row.method === method).sort((a, b) => a.bin - b.bin);
+  const empty = bins.map((_, b) => b).filter((b) => !rows.some((row) => row.bin === b));
   return draw({
     width,
     height,
@@ -186,7 +197,8 @@ export function accumulationPlot(
     marks: [
       Plot.gridY({ strokeOpacity: 0.14, ticks: 5 }),
       Plot.ruleX(bins.slice(1).map((_, b) => b + 0.5), { strokeOpacity: 0.1 }),
-      Plot.axisX({ tickSize: 0, ticks: bins.map((_, b) => b), tickFormat: (b: number) => bins[b], label: "first failure point (k*−1)/K", labelAnchor: "center", labelArrow: "none" }),
+      Plot.text(empty, { x: (b: number) => b, frameAnchor: "middle", text: () => "no chains", fillOpacity: 0.6, fontSize: width < NARROW ? 10 : 12 }),
+      Plot.axisX({ tickSize: 0, ticks: bins.map((_, b) => b), tickFormat: (b: number) => bins[b], fontSize: width < NARROW ? 10.5 : 12, label: "first failure point (k*−1)/K", labelAnchor: "center", labelArrow: "none" }),
       Plot.axisY({ tickSize: 0, ticks: 5, tickFormat: (y: number) => `${y}%`, label: null }),
       ...methods.map((method) =>
         Plot.lineY(of(method), { x: "x", y: "y", stroke: palette.color(method), strokeOpacity: 0.45, strokeWidth: 1.5, strokeDasharray: palette.dash(method) }),
@@ -207,7 +219,7 @@ export function accumulationPlot(
         }),
       ),
     ],
-  });
+  }, options.className);
 }
 
 function nameOf(row: StageShares): string {
@@ -215,14 +227,16 @@ function nameOf(row: StageShares): string {
 }
 
 /** Runs Plot on a document of its own; nothing global is touched. */
-function draw(options: Plot.PlotOptions): string {
+function draw(options: Plot.PlotOptions, className = "plot"): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const figure = Plot.plot({ ...options, document: document as never, className: "plot", style: FONT }) as unknown as {
     readonly outerHTML: string;
     setAttribute(name: string, value: string): void;
   };
+  // Plot's own class names its inner style rules and takes one word only.
+  figure.setAttribute("class", className);
   figure.setAttribute("role", "img");
-  return figure.outerHTML;
+  return printable(figure.outerHTML);
 }
 
 function wholeNumber(x: number): string {

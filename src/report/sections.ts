@@ -2,6 +2,7 @@ import { FAR_BIN_KEYS, FFP_BINS } from "../evaluation/metrics.js";
 import { ffpFormula } from "../evaluation/cascade.js";
 import type { Curve } from "./curves.js";
 import type { GalleryChain, MethodGroup, ReportRun } from "./data.js";
+import { flatten } from "./flatten.js";
 import { formatMeanSpread, formatValue } from "./format.js";
 import { galleryMarkup, tagsOf, type GalleryTag, type ImageSources } from "./gallery.js";
 import { html, trusted, type Content, type Markup } from "./markup.js";
@@ -109,7 +110,7 @@ export function stagesSection(groups: readonly MethodGroup[]): Section | null {
     title: "Where chains first fail",
     body: [
       html`<p>Among chains with an invalid step, the share that first fails in the early, middle or late third. The first failure point of a chain whose first invalid step is the k*-th of K is ${printFormula()}.</p>`,
-      html`<figure><ul class="legend">${legend}</ul>${trusted(stagePlot(rows, { title: "Where failing chains fail first" }))}</figure>`,
+      html`<figure><ul class="legend">${legend}</ul>${bothWidths((size) => stagePlot(rows, { title: "Where failing chains fail first", ...size }))}</figure>`,
     ],
   };
 }
@@ -138,8 +139,8 @@ export function accumulationSection(groups: readonly MethodGroup[], palette: Pal
     title: "How failures accumulate",
     body: [
       html`<p>Failure accumulation rate (FAR): the share of invalid steps among those after the first failure, by where that failure lies. Whiskers are ± one standard deviation over seeds, or the 95% bootstrap interval of a single run. A last step that fails has nothing after it and is in no bin.</p>`,
-      html`<figure>${lineLegend(palette, methods)}${trusted(
-        accumulationPlot(rows, FFP_BINS, { title: "Failure accumulation rate by first failure point", palette }),
+      html`<figure>${lineLegend(palette, methods)}${bothWidths((size) =>
+        accumulationPlot(rows, FFP_BINS, { title: "Failure accumulation rate by first failure point", palette, ...size }),
       )}<details><summary>Numbers behind the figure</summary>${htmlTable(binNumbers(methods, rows), "FAR by first failure point.")}</details></figure>`,
     ],
   };
@@ -173,7 +174,7 @@ export function gallerySection(chains: readonly GalleryChain[], images: ImageSou
     body: [
       html`<p>A selection, not a sample: right and wrong answers, with and without early failures, in equal numbers where there are enough. Each step shows its verdict.${
         shaded
-          ? html` The shade behind a token is its advantage, strongest where it is largest in the chain: <span class="scale" role="img" aria-label="orange: negative, blue: positive"></span> pushed down to pushed up. Point at a token to read the number.`
+          ? html` The shade behind a token is its advantage, on one scale for all chains: <span class="scale" role="img" aria-label="orange: negative, blue: positive"></span> pushed down to pushed up. Point at a token to read the number.`
           : null
       }</p>`,
       html`<div class="filter" role="group" aria-label="Show chains" hidden>${FILTERS.filter(({ tag }) => tag === "all" || count(tag) > 0).map(
@@ -220,13 +221,6 @@ export function configurationSection(runs: readonly ReportRun[]): Section | null
   };
 }
 
-function flatten(value: unknown, path = ""): [string, string][] {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === "" ? key : `${path}.${key}`));
-  }
-  return path === "" ? [] : [[path, typeof value === "string" ? value : JSON.stringify(value) ?? ""]];
-}
-
 function lineLegend(palette: Palette, methods: readonly string[]): Markup {
   return html`<ul class="legend">${methods.map(
     (method) =>
@@ -234,6 +228,11 @@ function lineLegend(palette: Palette, methods: readonly string[]): Markup {
         method,
       )}"></line><circle cx="15" cy="5" r="3" fill="${palette.color(method)}"></circle></svg>${methodLabel(method)}</li>`,
   )}</ul>`;
+}
+
+/** A full-width figure drawn twice, for wide pages and for phones, where the style sheet shows the narrow one. */
+function bothWidths(draw: (size: { readonly width: number; readonly className: string }) => string): Markup {
+  return trusted(draw({ width: 820, className: "plot wide" }) + draw({ width: 360, className: "plot narrow" }));
 }
 
 function printFormula(): string {

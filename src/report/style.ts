@@ -34,23 +34,28 @@ a{color:var(--link)}
 nav.toc{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:14px;margin:14px 0 0}
 .panel,figure{background:var(--surface);border:1px solid var(--line);border-radius:10px;padding:16px 18px;margin:12px 0}
 figure{min-width:0}
-figure svg{width:100%;height:auto;--plot-background:var(--surface);color:var(--ink)}
+figure>svg{width:100%;height:auto;--plot-background:var(--surface);color:var(--ink)}
+svg.narrow{display:none}
+figure figcaption{margin:2px 0 0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr));gap:14px}
 .grid figure{margin:0}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:10px 0;padding:0;font-size:14px}
 .legend li{display:flex;align-items:center;gap:7px}
 .legend svg{flex:none}
 .swatch{width:14px;height:14px;border-radius:3px;flex:none}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px;background:var(--surface);margin:12px 0}
+figure.table{padding:0}
+figure.table>figcaption{padding:12px 16px 8px;margin:0;max-width:90ch}
+.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-caption{caption-side:top;text-align:left;padding:12px 16px 6px;color:var(--muted);font-size:14px}
-th,td{padding:7px 16px;border-top:1px solid var(--line);white-space:nowrap;text-align:left;vertical-align:top}
-thead th{border-top:0;color:var(--muted);font-weight:600}
+th,td{padding:7px 12px;border-top:1px solid var(--line);white-space:nowrap;text-align:left;vertical-align:top}
+thead th{color:var(--muted);font-weight:600;white-space:normal;vertical-align:bottom;line-height:1.3}
+th:first-child,td:first-child{padding-left:16px}
+th:last-child,td:last-child{padding-right:16px}
 th.right,td.right{text-align:right}
 tbody th{font-weight:600}
+.interval{display:block;color:var(--muted);font-size:12.5px}
 details{margin:10px 0}
 summary{cursor:pointer;color:var(--link);font-size:14px}
-details .scroll{margin-top:8px}
 td.config{white-space:normal;overflow-wrap:anywhere}
 .filter{display:flex;flex-wrap:wrap;gap:8px;margin:12px 0}
 .filter[hidden]{display:none}
@@ -86,8 +91,8 @@ dd{margin:0;overflow-wrap:anywhere}
 .said{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate}
 .why{grid-column:3;color:var(--muted);font-size:13px}
 .outside{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;color:var(--muted);padding:0 10px}
-.up{background:color-mix(in srgb,var(--up) calc(var(--a)*.55),transparent)}
-.down{background:color-mix(in srgb,var(--down) calc(var(--a)*.55),transparent)}
-.scale{display:inline-block;width:120px;height:12px;border-radius:3px;vertical-align:-1px;background:linear-gradient(90deg,color-mix(in srgb,var(--down) 55%,transparent),transparent,color-mix(in srgb,var(--up) 55%,transparent));border:1px solid var(--line)}
-@media (max-width:640px){main{padding:20px 14px 48px}h1{font-size:25px}.panel,figure,.card{padding:12px}.card-body{grid-template-columns:minmax(0,1fr)}.scene img{max-width:220px}th,td{padding:6px 10px}.step{grid-template-columns:1.2em minmax(0,1fr)}.step .badge{justify-self:start}.step .said,.step .why{grid-column:2}}
+.up{background:color-mix(in srgb,var(--up) calc(var(--a)*.5),transparent)}
+.down{background:color-mix(in srgb,var(--down) calc(var(--a)*.5),transparent)}
+.scale{display:inline-block;width:120px;height:12px;border-radius:3px;vertical-align:-1px;background:linear-gradient(90deg,color-mix(in srgb,var(--down) 50%,transparent),transparent,color-mix(in srgb,var(--up) 50%,transparent));border:1px solid var(--line)}
+@media (max-width:640px){main{padding:20px 14px 48px}h1{font-size:25px}.panel,figure,.card{padding:12px}.card-body{grid-template-columns:minmax(0,1fr)}.scene img{max-width:220px}figure>svg.wide{display:none}figure>svg.narrow{display:block}th,td{padding:6px 10px}.step{grid-template-columns:1.2em minmax(0,1fr)}.step .badge{justify-self:start}.step .said,.step .why{grid-column:2}}
 @media print{.filter{display:none}body{background:#fff}.card,figure{break-inside:avoid}}`;

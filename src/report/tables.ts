@@ -44,16 +44,22 @@ export function markdownTable(table: Table): string {
 
 /** An HTML table in a scrolling frame; the first cell of a row is its header. */
 export function htmlTable(table: Table, caption: string): Markup {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${table.columns.map(
+  return html`<figure class="table"><figcaption>${caption}</figcaption><div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><thead><tr>${table.columns.map(
     (column) => html`<th scope="col" class="${column.align}">${column.title}</th>`,
   )}</tr></thead><tbody>${table.rows.map(
     (row) =>
       html`<tr>${table.columns.map((column, c) =>
         c === 0
           ? html`<th scope="row" class="${column.align}">${row[c] ?? ""}</th>`
-          : html`<td class="${column.align}">${row[c] ?? ""}</td>`,
+          : html`<td class="${column.align}">${cellMarkup(row[c] ?? "")}</td>`,
       )}</tr>`,
-  )}</tbody></table></div>`;
+  )}</tbody></table></div></figure>`;
+}
+
+/** An interval behind a value goes under it, so that wide tables fit a page. */
+function cellMarkup(cell: string): Markup {
+  const [, value, interval] = /^(\S+) (\[[^\]]+\](?: \*)?)$/.exec(cell) ?? [];
+  return interval === undefined ? html`${cell}` : html`${value} <span class="interval">${interval}</span>`;
 }
 
 function width(text: string): number {

@@ -33,7 +33,6 @@ export function bleu1(prediction: string, reference: string): number {
 
 /** Python's `str.split()`: its blanks are Unicode's and the four separators 0x1c–0x1f, not the byte order mark. */
 function blankSeparated(text: string): string[] {
-  // eslint-disable-next-line no-control-regex
   return text.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/).filter(Boolean);
 }
 

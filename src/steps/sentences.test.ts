@@ -85,6 +85,12 @@ describe("invariants", () => {
     expect(splitSentences("3.")).toEqual(["3."]);
   });
 
+  test("punctuation left alone joins the sentence before it", () => {
+    expect(splitSentences('It is "benign. " The rest.')).toEqual(['It is "benign. "', "The rest."]);
+    expect(splitSentences("Done. ... !")).toEqual(["Done. ... !"]);
+    expect(splitSentences("!")).toEqual(["!"]);
+  });
+
   test("a long text takes linear time", () => {
     const text = "The lesion in seg. 7 is approx. 3.5 cm wide, e.g. in Fig. 2. ".repeat(4000);
     const from = performance.now();

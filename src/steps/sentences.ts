@@ -8,7 +8,7 @@
  * - "e.g.", "i.e.", "Fig.", "approx.", "q.d." and other clinical abbreviations are known;
  * - a mark inside closing brackets or quotes before a lower-case word ends nothing: "a mass (?) in the lung";
  * - a list item on a line of its own starts a sentence even where the line before has no full stop;
- * - bare numbering ("1.", "2)", "(3)", a bullet) joins the sentence after it.
+ * - bare numbering ("1.", "2)", "(3)", a bullet) joins the sentence after it, punctuation left alone the one before it.
  * As in Punkt, a line break alone ends no sentence and neither does a mark without blank space behind it.
  *
  * Sentences cover the text: every non-blank character is in exactly one.
@@ -49,7 +49,7 @@ export function sentenceSpans(text: string): Span[] {
     if (span) spans.push(span);
     from = to;
   }
-  return joinNumbering(text, spans);
+  return joinFragments(text, spans);
 }
 
 /** The sentences as strings. */
@@ -58,7 +58,7 @@ export function splitSentences(text: string): string[] {
 }
 
 function endsSentence(text: string, at: number, match: string, end: number): boolean {
-  const next = /^\s*(\S+)/.exec(text.slice(end, end + 200))?.[1] ?? "";
+  const next = /^\s*(?:[-•‣–—]\s+)?(\S+)/.exec(text.slice(end, end + 200))?.[1] ?? "";
   if (next === "") return true;
   const marks = /^[.!?…]+/.exec(match)?.[0] ?? match;
   const closed = match.length > marks.length;
@@ -121,16 +121,20 @@ function trimmed(text: string, from: number, to: number): Span | null {
   return { start, end: start + inner.length };
 }
 
-function joinNumbering(text: string, spans: readonly Span[]): Span[] {
+/** Bare numbering goes with the sentence after it, what has neither letter nor digit (a quote left over) with the one before. */
+function joinFragments(text: string, spans: readonly Span[]): Span[] {
   const out: Span[] = [];
   let pending: number | null = null;
   spans.forEach((span, i) => {
+    const sentence = text.slice(span.start, span.end);
     const start: number = pending ?? span.start;
-    if (i + 1 < spans.length && bareNumbering.test(text.slice(span.start, span.end))) {
+    const before = out.at(-1);
+    if (i + 1 < spans.length && bareNumbering.test(sentence)) {
       pending = start;
       return;
     }
-    out.push({ start, end: span.end });
+    if (pending === null && before !== undefined && !/[\p{L}\p{N}]/u.test(sentence)) out[out.length - 1] = { start: before.start, end: span.end };
+    else out.push({ start, end: span.end });
     pending = null;
   });
   return out;

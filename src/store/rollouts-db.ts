@@ -106,6 +106,9 @@ export class RolloutsDb {
   }
 }
 
+/** libsql gives the blobs of `all` as ArrayBuffers, those of `get` as Buffers. */
+type Blob = Buffer | ArrayBuffer;
+
 interface RolloutRecord {
   step: number;
   example_id: string;
@@ -113,14 +116,14 @@ interface RolloutRecord {
   text: string;
   answer: string | null;
   stop_reason: StopReason;
-  tokens: Buffer;
-  offsets: Buffer;
-  logprobs: Buffer;
+  tokens: Blob;
+  offsets: Blob;
+  logprobs: Blob;
   steps: string;
   verdict: string;
   rewards: string;
   advantage: number;
-  token_advantages: Buffer;
+  token_advantages: Blob;
 }
 
 function rolloutOf(row: RolloutRecord): StoredRollout {
@@ -184,10 +187,16 @@ function float64Blob(values: readonly number[]): Buffer {
   return out;
 }
 
-function int32s(blob: Buffer): number[] {
-  return Array.from({ length: blob.length / 4 }, (_, i) => blob.readInt32LE(i * 4));
+function int32s(blob: Blob): number[] {
+  const bytes = bytesOf(blob);
+  return Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readInt32LE(i * 4));
 }
 
-function float64s(blob: Buffer): number[] {
-  return Array.from({ length: blob.length / 8 }, (_, i) => blob.readDoubleLE(i * 8));
+function float64s(blob: Blob): number[] {
+  const bytes = bytesOf(blob);
+  return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(i * 8));
+}
+
+function bytesOf(blob: Blob): Buffer {
+  return blob instanceof ArrayBuffer ? Buffer.from(blob) : blob;
 }

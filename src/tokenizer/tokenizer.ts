@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import type { Span } from "../types.js";
 import { messageOf, UserError } from "../util/errors.js";
+import { readJsonObject } from "../util/json-file.js";
 import { decodeUtf8WithSpans, tokenBytes } from "./byte-level.js";
 
 /** The special tokens that prompts and engines of the Qwen-VL family need. */
@@ -59,7 +60,9 @@ export class Tokenizer {
   /** Reads tokenizer.json and, where there is one, tokenizer_config.json of a model's folder. */
   static fromFolder(dir: string): Tokenizer {
     const path = join(dir, "tokenizer.json");
-    return new Tokenizer(readObject(path, true), readObject(join(dir, "tokenizer_config.json"), false), path);
+    const config = join(dir, "tokenizer_config.json");
+    const wayOut = "Give a model folder with its own, whole tokenizer.json.";
+    return new Tokenizer(readJsonObject(path, wayOut), existsSync(config) ? readJsonObject(config, wayOut) : {}, path);
   }
 
   /** Special tokens written in the text become their ids; nothing is added around it. */
@@ -116,21 +119,4 @@ export class Tokenizer {
   get stopIds(): number[] {
     return [SPECIAL_TOKENS.imEnd, SPECIAL_TOKENS.endOfText].filter((token) => this.hasToken(token)).map((token) => this.idOf(token));
   }
-}
-
-function readObject(path: string, required: boolean): object {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if (!required) return {};
-    throw new UserError(`Cannot read ${path}: ${messageOf(error)}. Give a model folder that has its tokenizer.json.`);
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
-  } catch (error) {
-    throw new UserError(`${path} is not valid JSON: ${messageOf(error)}. Copy it again.`);
-  }
-  throw new UserError(`${path} holds no JSON object. Copy it again.`);
 }

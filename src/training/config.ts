@@ -7,7 +7,10 @@ import { nearestName } from "./nearest.js";
 import { trainSchema, type TrainConfig } from "./schema.js";
 
 /** Keys whose value is a path: relative ones start at the config file's folder, those of flags at the current one. */
-const PATH_KEYS = ["model", "output", "data.path", "evaluation.data.path", "judge.path"] as const;
+const PATH_KEYS = [
+  ...["model", "output", "judge.path"],
+  ...["data", "evaluation.data"].flatMap((data) => [`${data}.path`, `${data}.reasoning`, `${data}.imageRoot`]),
+];
 
 /** A flag's key path and text, as typed. */
 export type Overrides = Readonly<Record<string, string>>;
@@ -134,7 +137,7 @@ function overrideValue(key: ConfigKey, text: string): unknown {
     case "list":
       return text === "" ? [] : text.split(",");
     case "string":
-      return PATH_KEYS.some((path) => path === key.path) ? absolute(text, process.cwd()) : text;
+      return PATH_KEYS.includes(key.path) ? absolute(text, process.cwd()) : text;
   }
 }
 

@@ -66,7 +66,7 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
     const step = state.step + 1;
     const timer = new StepTimer(display);
     const { epoch, batch } = batchOf(parts.examples, config.batch.prompts, config.seed, step);
-    const lesson = config.method === "sft" ? await goldLesson(batch, options, timer) : await sampledLesson(batch, step, options, timer);
+    const lesson = config.method === "sft" ? await goldLesson(batch, epoch, options, timer) : await sampledLesson(batch, step, options, timer);
     timer.enter("reference");
     const data = config.method === "sft" ? lesson.data : await withReference(engine, lesson.data, config);
     timer.enter("train");
@@ -137,13 +137,13 @@ async function sampledLesson(batch: readonly Example[], step: number, options: L
 }
 
 /** The gold chain and answer of each example. */
-async function goldLesson(batch: readonly Example[], options: LoopOptions, timer: StepTimer): Promise<Lesson> {
+async function goldLesson(batch: readonly Example[], epoch: number, options: LoopOptions, timer: StepTimer): Promise<Lesson> {
   const { config, parts } = options;
   timer.enter("sample");
   const { fit, skipped } = await promptsThatFit(batch, 1, options);
   const maxSequence = parts.engine.capabilities.maxSequenceTokens;
   const gold = fit.flatMap(({ example, prompt }) => {
-    const completion = parts.codec.target(example);
+    const completion = parts.codec.target(example, epoch);
     return completion === null || prompt.tokens.length + completion.length > maxSequence ? [] : [{ prompt, completion }];
   });
   return {

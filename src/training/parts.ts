@@ -11,8 +11,8 @@ export interface Codec {
   readonly segmentation: SegmentOptions;
   /** The prompt whose completion is the reasoning and the answer. Rejects with a UserError for an unreadable image. */
   prompt(example: Example): Promise<Prompt>;
-  /** Tokens of the gold completion, its end included; `null` where the example has neither reasoning nor answer. */
-  target(example: Example): readonly number[] | null;
+  /** Tokens of the completion to imitate in an epoch, its end included; `null` where the example has no reasoning. */
+  target(example: Example, epoch: number): readonly number[] | null;
 }
 
 /** What a training is made of; the loop knows no other module of the system. */

@@ -11,15 +11,17 @@ const count = () => z.number().int().min(0);
 const positive = () => z.number().int().min(1);
 const share = () => z.number().min(0).max(1);
 
-const data = (what: string) => ({
+const data = (what: string, split: string) => ({
   path: z.string().optional().describe(`${what}: folder or JSON file`),
   format: z
-    .enum(["auto", "phantom", "reference", "vqa-rad"])
+    .enum(["auto", "reference", "vqa-rad"])
     .default("auto")
-    .describe("layout of the data: phantom (as `breakwater phantom` writes it), reference (image, problem, solution), vqa-rad"),
-  split: z.string().optional().describe("named split, where the data set has some"),
+    .describe("layout: reference (image, problem, solution; `breakwater phantom` writes it too), vqa-rad, or found out"),
+  split: z.string().default(split).describe("which file of a folder: <split>.json"),
   limit: count().default(0).describe("use the first n examples; 0 uses all"),
   openEndedOnly: z.boolean().default(false).describe("leave out questions whose gold answer is yes or no"),
+  reasoning: z.string().optional().describe("file of gold reasoning; <split>-reasoning.json beside the data where not given"),
+  imageRoot: z.string().optional().describe("folder to look for images in first"),
 });
 
 export const trainSchema = z.strictObject({
@@ -29,12 +31,15 @@ export const trainSchema = z.strictObject({
   seed: count().default(0).describe("the data order and every sampled token follow from it"),
   steps: count().default(0).describe("updates; 0 takes them from epochs"),
   epochs: z.number().positive().default(1).describe("passes over the data, where steps is 0"),
-  data: z.strictObject(data("training examples")).prefault({}),
+  data: z.strictObject(data("training examples", "train")).prefault({}),
   engine: z
     .strictObject({
       kind: z.enum(["local", "tinker"]).default("local").describe("where the model runs"),
-      workers: count().default(0).describe("parallel sessions of the local engine; 0 lets it choose"),
-      threads: count().default(0).describe("threads of each session; 0 lets it choose"),
+      workers: count().optional().describe("worker threads of the local engine (0: none); it chooses where not given"),
+      threads: positive().optional().describe("ONNX Runtime threads of each worker; the cores shared out where not given"),
+      device: z.string().default("cpu").describe("ONNX Runtime execution provider: cpu, cuda, webgpu"),
+      maxRows: positive().default(8).describe("sequences of one run of the training graph"),
+      slots: positive().default(64).describe("completions that one worker decodes together"),
       trainable: z.enum(["full", "lora"]).default("full").describe("train all weights or low-rank adapters"),
       lora: z
         .strictObject({
@@ -46,6 +51,27 @@ export const trainSchema = z.strictObject({
             .describe("layers that get an adapter"),
         })
         .prefault({}),
+    })
+    .prefault({}),
+  prompt: z
+    .strictObject({
+      instruction: z
+        .enum(["auto", "none", "short", "full"])
+        .default("auto")
+        .describe("what is asked after the question; auto: none for the small models made by this package, else full"),
+      thinkTag: z
+        .enum(["auto", "think", "thinking"])
+        .default("auto")
+        .describe("tag of the reasoning; auto: thinking where <think> is a special token"),
+      system: z.string().optional().describe("system message"),
+    })
+    .prefault({}),
+  sft: z
+    .strictObject({
+      corruption: z
+        .enum(["none", "gold", "biased", "confident"])
+        .default("none")
+        .describe("imitate the gold reasoning of the data (none), or chains of the phantom under an error profile"),
     })
     .prefault({}),
   sampling: z
@@ -140,7 +166,10 @@ export const trainSchema = z.strictObject({
       every: count().default(0).describe("evaluate every n steps, at the start and at the end; 0 never"),
       questions: positive().default(128).describe("held-out questions"),
       temperature: z.number().min(0).default(1).describe("sampling temperature of evaluations; 0 is greedy"),
-      data: z.strictObject(data("held-out examples")).prefault({}),
+      heldOutShare: share()
+        .default(0)
+        .describe("without evaluation.data.path: share of the training images to hold out; 0 takes evaluation.data.split of data.path"),
+      data: z.strictObject(data("held-out examples", "test")).prefault({}),
     })
     .prefault({}),
   checkpoint: z

@@ -35,13 +35,28 @@ export class Canvas {
     }
   }
 
-  /** Filled ellipse whose border is `soft` units wide. */
+  /** Filled ellipse whose border is `soft` units wide. Most of a picture is the inside of one: no root is taken there. */
   ellipse(e: Ellipse, value: number, soft = 1): void {
+    const { size, unit, values } = this;
     const scale = Math.min(e.rx, e.ry);
-    this.paint(e.x - e.rx - soft, e.y - e.ry - soft, e.x + e.rx + soft, e.y + e.ry + soft, value, (x, y) => {
-      const r = norm((x - e.x) / e.rx, (y - e.y) / e.ry);
-      return 0.5 + ((1 - r) * scale) / soft;
-    });
+    const inner = Math.max(0, 1 - (0.5 * soft) / scale) ** 2;
+    const outer = (1 + (0.5 * soft) / scale) ** 2;
+    const reach = Math.sqrt(outer);
+    const bottom = Math.min(size - 1, Math.ceil((e.y + e.ry * reach) * unit));
+    for (let row = Math.max(0, Math.floor((e.y - e.ry * reach) * unit)); row <= bottom; row++) {
+      const v2 = (((row + 0.5) / unit - e.y) / e.ry) ** 2;
+      if (v2 >= outer) continue;
+      const half = e.rx * Math.sqrt(outer - v2);
+      const right = Math.min(size - 1, Math.ceil((e.x + half) * unit));
+      for (let column = Math.max(0, Math.floor((e.x - half) * unit)); column <= right; column++) {
+        const u = ((column + 0.5) / unit - e.x) / e.rx;
+        const r2 = u * u + v2;
+        if (r2 >= outer) continue;
+        const at = row * size + column;
+        if (r2 <= inner) values[at] = value;
+        else values[at] += Math.min(1, 0.5 + ((1 - Math.sqrt(r2)) * scale) / soft) * (value - values[at]);
+      }
+    }
   }
 
   /** The border of an ellipse, `width` units thick, inside it. */
@@ -112,9 +127,10 @@ export class Canvas {
 
   /** 8-bit grey, clamped. */
   toBytes(): Uint8Array {
-    const bytes = new Uint8Array(this.values.length);
-    for (let i = 0; i < bytes.length; i++) bytes[i] = Math.min(255, Math.max(0, Math.round(this.values[i] * 255)));
-    return bytes;
+    // A clamped array rounds and clamps by itself.
+    const bytes = new Uint8ClampedArray(this.values.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = this.values[i] * 255;
+    return new Uint8Array(bytes.buffer);
   }
 }
 

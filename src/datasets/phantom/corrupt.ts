@@ -1,4 +1,4 @@
-import { RandomStream } from "../../util/random.js";
+import type { RandomStream } from "../../util/random.js";
 import { chainSentences } from "./chain.js";
 import { densitiesOf, organAt, slotValues, type Facts, type Slot } from "./facts.js";
 import { answerTo, type Question } from "./questions.js";
@@ -53,7 +53,7 @@ const valuesOf: { readonly [S in Slot]: readonly Facts[S][] } = slotValues;
 /** One reading of a scene under the profile: each fact right or replaced; the organ follows from region, side and zone as read. */
 export function misread(facts: Facts, profile: CorruptionProfile, rng: RandomStream): Facts {
   const read = <S extends keyof Confusions>(slot: S, cascading: boolean): Facts[S] => {
-    const table = profile.confusions[slot]?.[facts[slot]] as Partial<Record<Facts[S], number>> | undefined;
+    const table = profile.confusions[slot]?.[facts[slot]];
     const values: readonly Facts[S][] = valuesOf[slot];
     let u = rng.uniform();
     for (const value of values) {

@@ -21,7 +21,7 @@ function firstStep(slot: Slot): number {
 
 /** The facts with one slot read wrongly and what follows from it. */
 function withError(facts: Facts, slot: Slot, value: string): Facts {
-  const read = { ...facts, [slot]: value } as Facts;
+  const read = { ...facts, [slot]: value };
   return slot === "organ" ? read : { ...read, organ: organAt(read.region, read.side, read.zone) };
 }
 

@@ -25,13 +25,19 @@ export function rmsNorm(g: Graph, x: Tensor, weight: Tensor, eps: number): Tenso
   });
   g.record([x, weight], [out], ([d]) => {
     if (!d) return [null, null];
-    const xhat = g.node("Mul", [x, inverse], x.shape);
-    const dw = g.node("Mul", [d, weight], x.shape);
-    const mean = meanLast(g, g.node("Mul", [dw, xhat], x.shape));
-    const centred = g.node("Sub", [dw, g.node("Mul", [xhat, mean], x.shape)], x.shape);
+    // With p = d·x: dw = Σ_rows p/rms and dx = d·w/rms − x·(Σ p·w)/(D·rms³); the sums are matrix-vector products.
+    const width = x.shape[x.shape.length - 1];
+    const rows = sizeOf(x.shape) / width;
+    const flat = (t: Tensor, columns: number): Tensor => reshape(g, t, [rows, columns]);
+    const p = g.node("Mul", [flat(d, width), flat(x, width)], [rows, width]);
+    const inv = flat(inverse, 1);
+    const dot = g.node("MatMul", [p, reshape(g, weight, [width, 1])], [rows, 1]);
+    const inv3 = g.node("Mul", [g.node("Mul", [inv, inv], [rows, 1]), g.node("Mul", [inv, g.scalar(1 / width)], [rows, 1])], [rows, 1]);
+    const factor = reshape(g, g.node("Mul", [dot, inv3], [rows, 1]), reduced(x.shape));
+    const direct = g.node("Mul", [g.node("Mul", [d, weight], x.shape), inverse], x.shape);
     return [
-      x.needsGrad ? g.node("Mul", [centred, inverse], x.shape) : null,
-      weight.needsGrad ? sumRows(g, g.node("Mul", [d, xhat], x.shape)) : null,
+      x.needsGrad ? g.node("Sub", [direct, g.node("Mul", [x, factor], x.shape)], x.shape) : null,
+      weight.needsGrad ? reshape(g, g.node("MatMul", [reshape(g, inv, [1, rows]), p], [1, width]), [width]) : null,
     ];
   });
   return out;
@@ -161,44 +167,58 @@ export function rotary(g: Graph, x: Tensor, rotation: Rotation, heads: number): 
   return out;
 }
 
-/** Keys (transposed, `[…, d, Tk]`), values `[…, Tk, d]` and an additive mask that broadcasts to `[…, Tq, Tk]`. */
-export interface AttentionSegment {
-  readonly keysT: Tensor;
-  readonly values: Tensor;
-  readonly mask: Tensor | null;
-}
-
 /**
- * softmax(scale·Q·[K₁ K₂ …] + mask)·[V₁ V₂ …] for queries `[…, Tq, d]`. Segments are kept apart so that a prefix
- * shared by a group is broadcast over its completions and a cache need not be joined with what is new.
+ * softmax(scale·Q·Kᵀ + mask)·V for queries `[…, Tq, d]`, transposed keys `[…, d, Tk]`, values `[…, Tk, d]` and an
+ * additive mask that broadcasts to `[…, Tq, Tk]`.
  */
-export function attention(g: Graph, queries: Tensor, segments: readonly AttentionSegment[], scale: number): Tensor {
-  const parts = segments.map((s) => {
-    const scores = matmul(g, queries, s.keysT, { alpha: scale });
-    return s.mask ? add(g, scores, s.mask) : scores;
-  });
-  const joined = concat(g, parts, parts[0].shape.length - 1);
-  const probabilities = g.node("Softmax", [joined], joined.shape, { attributes: { axis: -1 } });
-  const pieces = (p: Tensor): Tensor[] => split(g, p, p.shape.length - 1, parts.map((s) => s.shape[s.shape.length - 1]));
-  const out = g.composite(() =>
-    pieces(probabilities)
-      .map((p, i) => matmul(g, p, segments[i].values))
-      .reduce((a, b) => add(g, a, b)),
-  );
-  const values = segments.map((s) => s.values);
-  g.record([joined, ...values], [out], ([d]) => {
-    if (!d) return [null, ...values.map(() => null)];
-    const forward = pieces(probabilities);
-    const dP = concat(g, segments.map((s) => matmul(g, d, s.values, { transB: true })), joined.shape.length - 1);
+export function attention(g: Graph, queries: Tensor, keysT: Tensor, values: Tensor, mask: Tensor, scale: number): Tensor {
+  const scores = add(g, matmul(g, queries, keysT, { alpha: scale }), mask);
+  const probabilities = g.node("Softmax", [scores], scores.shape, { attributes: { axis: -1 } });
+  const out = g.composite(() => matmul(g, probabilities, values));
+  g.record([scores, values], [out], ([d]) => {
+    if (!d) return [null, null];
     // Σ_k P·dP equals Σ_d O·dO, which is the shorter sum (Dao et al. 2022).
     const dot = sumLast(g, g.node("Mul", [d, out], out.shape));
-    const dS = g.node("Mul", [probabilities, g.node("Sub", [dP, dot], joined.shape)], joined.shape);
-    const dV = values.map((v, i) => {
-      if (!v.needsGrad) return null;
-      return unbroadcast(g, matmul(g, forward[i], d, { transA: true }), v.shape);
-    });
-    return [dS, ...dV];
+    const dP = matmul(g, d, values, { transB: true });
+    return [
+      g.node("Mul", [probabilities, g.node("Sub", [dP, dot], scores.shape)], scores.shape),
+      values.needsGrad ? unbroadcast(g, matmul(g, probabilities, d, { transA: true }), values.shape) : null,
+    ];
   });
+  return out;
+}
+
+/** One key and value beside a cache: what a decoding step adds. */
+export interface CachedAttention {
+  /** `[R, keyHeads, d, T]` */
+  readonly keysT: Tensor;
+  /** `[R, keyHeads, T, d]` */
+  readonly values: Tensor;
+  /** Additive `[R, 1, 1, T]`. */
+  readonly mask: Tensor;
+  /** `[R, keyHeads, d, 1]` */
+  readonly ownKeysT: Tensor;
+  /** `[R, keyHeads, 1, d]` */
+  readonly ownValues: Tensor;
+}
+
+/** Attention of `[R, keyHeads, q, d]` over a cache and the step's own token; forward only, the cache is not copied. */
+export function cachedAttention(g: Graph, queries: Tensor, c: CachedAttention, scale: number): Tensor {
+  const past = add(g, matmul(g, queries, c.keysT, { alpha: scale }), c.mask);
+  const own = matmul(g, queries, c.ownKeysT, { alpha: scale });
+  const T = past.shape[3];
+  const joined = concat(g, [past, own], 3);
+  const probabilities = g.node("Softmax", [joined], joined.shape, { attributes: { axis: -1 } });
+  const [p, pOwn] = split(g, probabilities, 3, [T, 1]);
+  return add(g, matmul(g, p, c.values), g.node("Mul", [pOwn, c.ownValues], queries.shape));
+}
+
+/** `[P, 1, …]` repeated G times along the second dimension. */
+export function repeatGroup(g: Graph, x: Tensor, group: number): Tensor {
+  if (group === 1) return x;
+  const shape = [x.shape[0], group, ...x.shape.slice(2)];
+  const out = g.node("Expand", [x, g.ints(shape)], shape);
+  g.record([x], [out], ([d]) => [d && unbroadcast(g, d, x.shape)]);
   return out;
 }
 

@@ -1,6 +1,6 @@
 /** Graphs of sampling: prefill (a prompt's prefix → keys and values) and decode (one token for each of R rows). */
 import { Graph, type Tensor } from "../graph/graph.js";
-import { attention, joinQueryHeads, splitKeysT, splitQueryHeads, splitValues, type Rotation } from "../graph/layers.js";
+import { attention, cachedAttention, joinQueryHeads, splitKeysT, splitQueryHeads, splitValues, type Rotation } from "../graph/layers.js";
 import { gatherRows, reshape } from "../graph/ops.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, inputNorm, keysValues, type KeysValues } from "./decoder.js";
@@ -47,8 +47,9 @@ export function buildPrefillGraph({ config, shapes, lora }: GraphContext, shape:
     }
     x = decoderLayer(g, w, text, layer, x, rotation, (q, kv) => {
       give(kv);
-      const segment = { keysT: splitKeysT(g, kv.keys, [P], Tp, text.headDim), values: splitValues(g, kv.values, [P], Tp, text.headDim), mask };
-      const out = attention(g, splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim), [segment], 1 / Math.sqrt(text.headDim));
+      const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
+      const keysT = splitKeysT(g, kv.keys, [P], Tp, text.headDim);
+      const out = attention(g, queries, keysT, splitValues(g, kv.values, [P], Tp, text.headDim), mask, 1 / Math.sqrt(text.headDim));
       return joinQueryHeads(g, out, [P], Tp);
     });
     x = embedded.inject(layer, x);
@@ -100,9 +101,10 @@ export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: 
         keysT: g.input(`cache.keys.${layer}`, [R, keyHeads, d, T]),
         values: g.input(`cache.values.${layer}`, [R, keyHeads, T, d]),
         mask,
+        ownKeysT: reshape(g, keys, [R, keyHeads, d, 1]),
+        ownValues: reshape(g, values, [R, keyHeads, 1, d]),
       };
-      const own = { keysT: reshape(g, keys, [R, keyHeads, d, 1]), values: reshape(g, values, [R, keyHeads, 1, d]), mask: null };
-      const out = attention(g, splitQueryHeads(g, q, [R], 1, keyHeads, d), [cache, own], 1 / Math.sqrt(d));
+      const out = cachedAttention(g, splitQueryHeads(g, q, [R], 1, keyHeads, d), cache, 1 / Math.sqrt(d));
       return joinQueryHeads(g, out, [R], 1);
     });
   }

@@ -4,7 +4,7 @@
  * the same numbers as running every row whole, with a fraction of the work. Used for log-probabilities and for training.
  */
 import { Graph, type FloatType, type Tensor } from "../graph/graph.js";
-import { attention, joinQueryHeads, splitKeysT, splitQueryHeads, splitValues, tokenLogprobs, type Rotation } from "../graph/layers.js";
+import { attention, joinQueryHeads, repeatGroup, splitKeysT, splitQueryHeads, splitValues, tokenLogprobs, type Rotation } from "../graph/layers.js";
 import { concat, gatherRows, reshape, split } from "../graph/ops.js";
 import type { OnnxValue } from "../graph/onnx.js";
 import type { Qwen3VLConfig } from "./config.js";
@@ -78,37 +78,24 @@ export function buildTrainGraph(
   };
   const prefixPadding = g.input(trainFeeds.prefixMask, [P, 1, 1, Tp]);
   const prefixMask = g.node("Add", [causalMask(g, Tp, perKey, [1, 1, perKey * Tp, Tp]), prefixPadding], [P, 1, perKey * Tp, Tp]);
-  const crossMask = reshape(g, prefixPadding, [P, 1, 1, 1, Tp]);
-  const ownMask = causalMask(g, Tc, perKey, [1, 1, 1, perKey * Tc, Tc]);
+  // Completions see their prompt's prefix, then themselves: one mask `[P, 1, 1, perKey·Tc, Tp + Tc]`.
+  const crossPadding = g.node("Expand", [reshape(g, prefixPadding, [P, 1, 1, 1, Tp]), g.ints([P, 1, 1, perKey * Tc, Tp])], [P, 1, 1, perKey * Tc, Tp]);
+  const causal = causalMask(g, Tc, perKey, [1, 1, 1, perKey * Tc, Tc]);
+  const ownCausal = g.node("Expand", [causal, g.ints([P, 1, 1, perKey * Tc, Tc])], [P, 1, 1, perKey * Tc, Tc]);
+  const ownMask = concat(g, [crossPadding, ownCausal], 4);
 
   const halves = (x: Tensor): Tensor[] => split(g, x, 0, [P * Tp, N * Tc]);
   const attendOwn = (q: Tensor, kv: { prefix: KeysValues; own: KeysValues }): Tensor => {
-    const out = attention(
-      g,
-      splitQueryHeads(g, q, [P, G], Tc, text.keyHeads, text.headDim),
-      [
-        {
-          keysT: splitKeysT(g, kv.prefix.keys, [P, 1], Tp, text.headDim),
-          values: splitValues(g, kv.prefix.values, [P, 1], Tp, text.headDim),
-          mask: crossMask,
-        },
-        {
-          keysT: splitKeysT(g, kv.own.keys, [P, G], Tc, text.headDim),
-          values: splitValues(g, kv.own.values, [P, G], Tc, text.headDim),
-          mask: ownMask,
-        },
-      ],
-      scale,
-    );
+    const { headDim: d } = text;
+    // The prefix's keys and values are repeated for the group: far smaller than the scores that would be joined instead.
+    const keysT = concat(g, [repeatGroup(g, splitKeysT(g, kv.prefix.keys, [P, 1], Tp, d), G), splitKeysT(g, kv.own.keys, [P, G], Tc, d)], 4);
+    const values = concat(g, [repeatGroup(g, splitValues(g, kv.prefix.values, [P, 1], Tp, d), G), splitValues(g, kv.own.values, [P, G], Tc, d)], 3);
+    const out = attention(g, splitQueryHeads(g, q, [P, G], Tc, text.keyHeads, d), keysT, values, ownMask, scale);
     return joinQueryHeads(g, out, [P, G], Tc);
   };
   const attendPrefix = (q: Tensor, kv: KeysValues): Tensor => {
-    const out = attention(
-      g,
-      splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim),
-      [{ keysT: splitKeysT(g, kv.keys, [P], Tp, text.headDim), values: splitValues(g, kv.values, [P], Tp, text.headDim), mask: prefixMask }],
-      scale,
-    );
+    const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
+    const out = attention(g, queries, splitKeysT(g, kv.keys, [P], Tp, text.headDim), splitValues(g, kv.values, [P], Tp, text.headDim), prefixMask, scale);
     return joinQueryHeads(g, out, [P], Tp);
   };
 

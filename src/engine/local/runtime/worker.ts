@@ -21,9 +21,9 @@ if (port) {
       replica.abort();
       return;
     }
-    const method = replica[call.method] as (...args: readonly unknown[]) => Promise<unknown>;
+    const method = replica[call.method].bind(replica) as (...args: readonly unknown[]) => Promise<unknown>;
     last = last
-      .then(() => method.apply(replica, call.args))
+      .then(() => method(...call.args))
       .then(
         (result) => port.postMessage({ id: call.id, result } satisfies Answer),
         (error: unknown) => {

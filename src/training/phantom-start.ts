@@ -1,0 +1,117 @@
+/**
+ * The start policy of the phantom task, from nothing: a tokenizer trained on its sentences, a small Qwen3-VL with
+ * random weights, supervised learning on gold chains (it learns to see), then on chains that misread by class (it
+ * learns to fail early, as real models do, while the right early fact stays within reach of sampling).
+ */
+import { createModelFolder, modelSizes, qwen3vlConfig, type ModelSize } from "../engine/local/create-model.js";
+import { loadModelFolder, saveModelFolder, type JsonObject } from "../checkpoints/hf-folder.js";
+import { corpusForTokenizer, corruptionProfiles, drawScene, phantomExample, sftCompletion, type Difficulty, type ProfileName } from "../datasets/phantom/index.js";
+import type { Engine } from "../engine/engine.js";
+import { imageConfigJson, prepareRgb, type QwenImageConfig } from "../images/qwen-vl.js";
+import { Processor } from "../prompts/processor.js";
+import { SMALL_CHAT_TEMPLATE } from "../prompts/small-template.js";
+import { SPECIAL_TOKENS } from "../tokenizer/tokenizer.js";
+import { trainBpe } from "../tokenizer/train-bpe.js";
+import type { Datum, PreparedImage } from "../types.js";
+
+export interface SmallModelOptions {
+  readonly size: ModelSize;
+  /** Texts for the tokenizer. */
+  readonly texts: Iterable<string>;
+  /** Largest vocabulary; a small corpus gives fewer. */
+  readonly vocabulary: number;
+  /** Bounds of an image's pixels after resizing. */
+  readonly minPixels: number;
+  readonly maxPixels: number;
+  readonly seed: number;
+}
+
+const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n");
+
+/** Writes a Hugging Face folder of a new small Qwen3-VL: a byte-level tokenizer trained on texts, random weights. */
+export function createSmallModel(dir: string, options: SmallModelOptions): { vocabulary: number } {
+  const { size, texts, vocabulary, minPixels, maxPixels, seed } = options;
+  const trained = trainBpe(texts, { vocabularySize: vocabulary });
+  const image: QwenImageConfig = {
+    patchSize: size.patch, temporalPatchSize: 2, mergeSize: 2, minPixels, maxPixels, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
+  };
+  const added = (trained.tokenizer as { added_tokens: { id: number; content: string }[] }).added_tokens;
+  const idOf = (content: string): number => {
+    const found = added.find((t) => t.content === content);
+    if (!found) throw new Error(`the tokenizer has no ${content}`);
+    return found.id;
+  };
+  const end = idOf(SPECIAL_TOKENS.imEnd);
+  const config = qwen3vlConfig(size, trained.vocabularySize, {
+    image: idOf(SPECIAL_TOKENS.imagePad), video: idOf(SPECIAL_TOKENS.videoPad),
+    visionStart: idOf(SPECIAL_TOKENS.visionStart), visionEnd: idOf(SPECIAL_TOKENS.visionEnd), end,
+  });
+  const files = new Map<string, Uint8Array>([
+    ["tokenizer.json", json(trained.tokenizer)],
+    ["tokenizer_config.json", json(trained.config)],
+    ["preprocessor_config.json", json(imageConfigJson(image))],
+    ["chat_template.jinja", new TextEncoder().encode(SMALL_CHAT_TEMPLATE)],
+    ["generation_config.json", json({ eos_token_id: [end, idOf(SPECIAL_TOKENS.endOfText)], pad_token_id: idOf(SPECIAL_TOKENS.endOfText), do_sample: true, temperature: 1, top_p: 1, top_k: 0 })],
+  ]);
+  createModelFolder(dir, { config, files, seed });
+  return { vocabulary: trained.vocabularySize };
+}
+
+/** The phantom's policy before any training. */
+export function createPhantomModel(dir: string, seed: number): { vocabulary: number } {
+  const pixels = 64 * 64;
+  return createSmallModel(dir, { size: modelSizes.phantom, texts: corpusForTokenizer(), vocabulary: 1024, minPixels: pixels, maxPixels: pixels, seed });
+}
+
+export interface Stage {
+  readonly profile: ProfileName;
+  readonly steps: number;
+  readonly learningRate: number;
+}
+
+export interface StageOptions {
+  readonly batch: number;
+  readonly seed: number;
+  readonly difficulty: Difficulty;
+  readonly onStep: (step: number, steps: number, loss: number) => void;
+}
+
+/** A drawn scene as the policy's input. */
+export function preparePhantom(scene: Parameters<typeof drawScene>[0], config: QwenImageConfig, difficulty: Difficulty): PreparedImage {
+  const size = 64;
+  const grey = drawScene(scene, { size, difficulty });
+  const data = new Uint8Array(grey.length * 3);
+  for (let i = 0; i < grey.length; i++) data.fill(grey[i], i * 3, i * 3 + 3);
+  return prepareRgb({ source: "phantom", width: size, height: size, data, notes: [] }, config);
+}
+
+/** Supervised learning on freshly drawn training scenes; each has a misreading of its own. */
+export async function runStage(engine: Engine, processor: Processor, { profile, steps, learningRate }: Stage, options: StageOptions): Promise<void> {
+  const { batch, seed, difficulty, onStep } = options;
+  const { image: config } = processor;
+  if (!config) throw new Error("the phantom needs a model with a vision tower");
+  const batchOf = (step: number): Datum[] =>
+    Array.from({ length: batch }, (_, b) => {
+      const { example, scene } = phantomExample(seed, "train", step * batch + b);
+      const prompt = processor.assemble(example, [preparePhantom(scene, config, difficulty)], { instruction: "none" });
+      const completion = processor.encodeTarget(sftCompletion(example, corruptionProfiles[profile], seed));
+      return { prompt, completion, weights: completion.map(() => 1 / (batch * completion.length)) };
+    });
+  let data = batchOf(0);
+  for (let step = 0; step < steps; step++) {
+    const running = engine.forwardBackward(data, { kind: "cross_entropy" });
+    // The next batch is drawn while the workers are busy with this one.
+    data = step + 1 < steps ? batchOf(step + 1) : [];
+    const { loss } = await running;
+    const warm = Math.min(1, (step + 1) / 50);
+    const decay = 0.5 * (1 + Math.cos((Math.PI * step) / steps));
+    await engine.optimStep({ learningRate: learningRate * warm * (0.05 + 0.95 * decay), beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.01, maxGradNorm: 1 });
+    onStep(step + 1, steps, loss);
+  }
+}
+
+/** Copies a model folder with its weights in half precision. */
+export function halve(from: string, to: string): void {
+  const { config, tensors, files } = loadModelFolder(from);
+  saveModelFolder(to, { config: config as JsonObject, tensors, files }, { format: "F16" });
+}
