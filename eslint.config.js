@@ -17,7 +17,7 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/only-throw-error": "error",
       "prefer-const": "error",
-      "no-console": ["error", { allow: [] }],
+      "no-console": "error",
       eqeqeq: "error",
     },
   },

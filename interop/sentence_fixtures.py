@@ -65,6 +65,9 @@ PASSAGES = [
     # Initials.
     "J. Smith reported the case.| The tumour was benign.",
     "The sign was described by A. Jones in 1950.| It is rare.",
+    "The window is that of J. W. Tukey.| It is smooth.",
+    "Authors: P. Koehn, A. Birch, and D. Talbot.| Their system won.",
+    'It is called "benign. "| The rest is normal.',
     "John F. Miller, the radiologist, agreed.| Nothing else was found.",
     "Dr. J. R. Brown saw it.| He ordered MRI.",
     "The patient has hepatitis B.| The liver is coarse.",

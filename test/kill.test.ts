@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { openRun } from "../src/store/reader.js";
+import { createPhantomModel } from "../src/training/phantom-start.js";
 import { RandomStream } from "../src/util/random.js";
 import { compileForProcess } from "./support/compile.js";
 
@@ -25,8 +27,18 @@ interface Ended {
   readonly output: string;
 }
 
-function start(dir: string, delay: number): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [join(compiled, "test/support/tabular-run.js"), dir, String(delay)]);
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+/** Trains the tabular task in a process of its own; every call of the engine takes `delay` ms more. */
+function start(dir: string, delay: number): Started {
+  return spawned(["test/support/tabular-run.js", dir, String(delay)]);
+}
+
+function spawned([script, ...args]: readonly string[]): Started {
+  const child = spawn(process.execPath, [join(compiled, script), ...args]);
   let output = "";
   child.stdout.on("data", (data: Buffer) => (output += data.toString()));
   child.stderr.on("data", (data: Buffer) => (output += data.toString()));
@@ -56,6 +68,42 @@ function contents(dir: string): Record<string, unknown> {
   return value;
 }
 
+/** Fresh moments at every run of the suite; a failure names the seed. */
+const seed = Number(process.env.BREAKWATER_KILL_SEED ?? Date.now() % 1e6);
+const random = new RandomStream(seed);
+
+/** Starts, kills after a random time and starts again, then lets it end; how often it was killed. */
+async function killedOften(
+  begin: () => Started,
+  { kills: most, least, most: longest, end }: { kills: number; least: number; most: number; end: string | RegExp },
+): Promise<number> {
+  for (let kills = 0; ; kills++) {
+    const { child, ended } = begin();
+    const timer = kills < most ? setTimeout(() => child.kill("SIGKILL"), least + random.int(longest - least)) : null;
+    const { code, signal, output } = await ended;
+    if (timer !== null) clearTimeout(timer);
+    if (signal === "SIGKILL") continue;
+    expect({ seed, code, output }).toMatchObject({ seed, code: 0 });
+    expect(output).toMatch(end);
+    return kills;
+  }
+}
+
+const LOCAL_CONFIG = `
+method: mrpo
+model: blank
+data: { path: phantom }
+seed: 7
+steps: 5
+batch: { prompts: 3 }
+sampling: { groupSize: 4, maxTokens: 24 }
+loss: { beta: 0.05 }
+optimizer: { learningRate: 1e-3 }
+evaluation: { every: 2, questions: 4 }
+checkpoint: { every: 2, keep: 2 }
+engine: { workers: 1, threads: 1 }
+`;
+
 describe("a run killed at random moments", () => {
   it("ends with the bytes of one never interrupted", { timeout: 180_000 }, async () => {
     const straight = join(folder, "straight");
@@ -63,29 +111,30 @@ describe("a run killed at random moments", () => {
     const expected = contents(straight);
     expect(Object.keys(expected.files as object).sort()).toContain("model/weights.json");
 
-    // Fresh moments at every run of the suite; a failure names the seed.
-    const seed = Number(process.env.BREAKWATER_KILL_SEED ?? Date.now() % 1e6);
-    const random = new RandomStream(seed);
-    const reached = new Set<string>();
     for (let round = 0; round < 3; round++) {
       const dir = join(folder, `killed-${round}`);
-      let kills = 0;
-      for (;;) {
-        const { child, ended } = start(dir, 4);
-        const timer = setTimeout(() => child.kill("SIGKILL"), kills < 8 ? 150 + random.int(600) : 60_000);
-        const { code, signal, output } = await ended;
-        clearTimeout(timer);
-        if (signal === "SIGKILL") {
-          kills++;
-          continue;
-        }
-        expect({ seed, code, output }).toEqual({ seed, code: 0, output: "finished 12\n" });
-        break;
-      }
-      reached.add(String(kills > 0));
+      await killedOften(() => start(dir, 4), { kills: 8, least: 150, most: 750, end: "finished 12\n" });
       expect({ seed, ...contents(dir) }).toEqual({ seed, ...expected });
     }
-    expect([...reached]).toContain("true");
+  });
+
+  it("the same holds for the command with the local engine", { timeout: 300_000 }, async () => {
+    const data = join(folder, "phantom");
+    const model = join(folder, "blank");
+    await writePhantomDataset(data, { train: 12, test: 4, seed: 5 });
+    createPhantomModel(model, 1);
+    const config = join(folder, "config.yaml");
+    writeFileSync(config, LOCAL_CONFIG);
+    const run = (output: string) => {
+      const resumed = existsSync(join(output, "config.json"));
+      return spawned(["src/cli/main.js", "train", ...(resumed ? ["--resume", output] : ["--config", config, "--output", output])]);
+    };
+    const straight = join(folder, "local-straight");
+    expect(await run(straight).ended).toMatchObject({ code: 0 });
+    const dir = join(folder, "local-killed");
+    const kills = await killedOften(() => run(dir), { kills: 5, least: 700, most: 3500, end: /finished after 5 steps/ });
+    expect(kills).toBeGreaterThan(0);
+    expect({ seed, ...contents(dir) }).toEqual({ seed, ...contents(straight) });
   });
 
   it("SIGINT ends after the step with everything saved; a second training is refused while the first runs", async () => {

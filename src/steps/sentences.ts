@@ -35,7 +35,9 @@ const bareNumbering = /^(?:[-*•‣–—]\s*)?[(*[]*(?:\d{1,3}|[-*•‣–—
 export function sentenceSpans(text: string): Span[] {
   const borders = new Set<number>();
   for (const match of text.matchAll(candidate)) {
-    const end = match.index + match[0].length;
+    const markEnd = match.index + match[0].length;
+    // A closing quote or bracket that stands between blanks is the sentence's own, as Punkt realigns it.
+    const end = markEnd + (/^[^\S\n]+["'’”»)\]}]+(?=\s|$)/.exec(text.slice(markEnd, markEnd + 16))?.[0].length ?? 0);
     if (endsSentence(text, match.index, match[0], end)) borders.add(end);
   }
   for (const match of text.matchAll(listItem)) {
@@ -94,18 +96,19 @@ function isAbbreviation(text: string, at: number, nextWord: string, next: NextWo
   if (modifiers.has(bare)) return !next.upper || /^\p{Lu}{2}/u.test(nextWord);
   if (abbreviations.has(bare)) return !next.upper;
   if (/^(?:\p{L}\.)+\p{L}$/u.test(word)) return !starter;
-  if (/^\p{L}$/u.test(word)) return isInitial(word, previous, next, starter);
+  if (/^\p{L}$/u.test(word)) return isInitial(word, previous, nextWord, next, starter);
   // An ordinal or a measure goes on in lower case only: "the 3. rib".
   if (/^[-–]?[\d,.]*\d$/.test(word)) return next.lower;
   return false;
 }
 
 /** One letter and a full stop: "J. Smith" goes on, "hepatitis B. The" and "vitamin C. Bones" end. */
-function isInitial(word: string, previous: string, next: NextWord, starter: boolean): boolean {
+function isInitial(word: string, previous: string, nextWord: string, next: NextWord, starter: boolean): boolean {
   if (next.lower) return true;
   if (!next.upper || starter) return false;
   if (word === word.toLowerCase()) return false;
-  const lead = previous.replace(/^[("'‘“«[{]+/, "");
+  if (/^\p{Lu}\.$/u.test(nextWord)) return true;
+  const lead = previous.replace(/^[("'‘“«[{]+/, "").replace(/[,:;]$/, "");
   return lead === "" || /^\p{Lu}(?:\p{Ll}*|\.)\.?$/u.test(lead) || nameContexts.has(lead.toLowerCase());
 }
 

@@ -6,14 +6,14 @@ import ts from "typescript";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
- * Compiles src/ and test/support/ (types stripped, nothing checked) into a temporary folder inside node_modules, so that a test can start
- * them as a process of their own and kill it. Returns the folder; the caller removes it.
+ * Compiles src/ and test/support/ (types stripped, nothing checked) into a temporary folder inside node_modules, so that
+ * a test can start them as a process of their own and kill it. Returns the folder; the caller removes it.
  */
 export function compileForProcess(): string {
   const cache = join(root, "node_modules", ".cache");
   mkdirSync(cache, { recursive: true });
   const out = mkdtempSync(join(cache, "breakwater-test-"));
-  writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module", version: "0.0.0" }));
   for (const part of ["src", "test/support"]) {
     for (const name of readdirSync(join(root, part), { recursive: true, encoding: "utf8" })) {
       if (!name.endsWith(".ts") || name.endsWith(".test.ts")) continue;

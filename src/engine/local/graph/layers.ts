@@ -18,11 +18,28 @@ function sumRows(g: Graph, x: Tensor): Tensor {
   return g.node("ReduceSum", [x, g.ints(axes)], x.shape.slice(-1), { attributes: { keepdims: 0 } });
 }
 
-/** x / sqrt(mean(x²) + eps) · weight over the last dimension (Zhang & Sennrich 2019). */
-export function rmsNorm(g: Graph, x: Tensor, weight: Tensor, eps: number): Tensor {
+/** 1 / sqrt(mean(x²) + eps) over the last dimension. */
+function inverseRms(g: Graph, x: Tensor, eps: number): Tensor {
+  const shape = reduced(x.shape);
+  const square = meanLast(g, g.node("Mul", [x, x], x.shape));
+  return g.node("Reciprocal", [g.node("Sqrt", [g.node("Add", [square, g.scalar(eps)], shape)], shape)], shape);
+}
+
+/** Value and 1/rms. The runtime's kernel keeps its statistics in single precision: double precision spells it out. */
+function normalised(g: Graph, x: Tensor, weight: Tensor, eps: number): [out: Tensor, inverse: Tensor] {
+  if (g.floatType === "float64") {
+    const inverse = inverseRms(g, x, eps);
+    return [g.node("Mul", [g.node("Mul", [x, inverse], x.shape), weight], x.shape), inverse];
+  }
   const [out, inverse] = g.nodeN("SimplifiedLayerNormalization", [x, weight], [{ shape: x.shape }, { shape: reduced(x.shape) }], {
     attributes: { axis: -1, epsilon: float(eps), stash_type: 1 },
   });
+  return [out, inverse];
+}
+
+/** x / sqrt(mean(x²) + eps) · weight over the last dimension (Zhang & Sennrich 2019). */
+export function rmsNorm(g: Graph, x: Tensor, weight: Tensor, eps: number): Tensor {
+  const [out, inverse] = normalised(g, x, weight, eps);
   g.record([x, weight], [out], ([d]) => {
     if (!d) return [null, null];
     // With p = d·x: dw = Σ_rows p/rms and dx = d·w/rms − x·(Σ p·w)/(D·rms³); the sums are matrix-vector products.
@@ -43,14 +60,26 @@ export function rmsNorm(g: Graph, x: Tensor, weight: Tensor, eps: number): Tenso
   return out;
 }
 
-/** LayerNorm with weight and bias over the last dimension. */
-export function layerNorm(g: Graph, x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+function centredNorm(g: Graph, x: Tensor, weight: Tensor, bias: Tensor, eps: number): [out: Tensor, mean: Tensor, inverse: Tensor] {
+  if (g.floatType === "float64") {
+    const mean = meanLast(g, x);
+    const centred = g.node("Sub", [x, mean], x.shape);
+    const inverse = inverseRms(g, centred, eps);
+    const scaled = g.node("Mul", [g.node("Mul", [centred, inverse], x.shape), weight], x.shape);
+    return [g.node("Add", [scaled, bias], x.shape), mean, inverse];
+  }
   const [out, mean, inverse] = g.nodeN(
     "LayerNormalization",
     [x, weight, bias],
     [{ shape: x.shape }, { shape: reduced(x.shape) }, { shape: reduced(x.shape) }],
     { attributes: { axis: -1, epsilon: float(eps) } },
   );
+  return [out, mean, inverse];
+}
+
+/** LayerNorm with weight and bias over the last dimension. */
+export function layerNorm(g: Graph, x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+  const [out, mean, inverse] = centredNorm(g, x, weight, bias, eps);
   g.record([x, weight, bias], [out], ([d]) => {
     if (!d) return [null, null, null];
     const xhat = g.node("Mul", [g.node("Sub", [x, mean], x.shape), inverse], x.shape);
