@@ -89,6 +89,7 @@ function isAbbreviation(text: string, at: number, nextWord: string, next: NextWo
   const previous = /(\S+)\s+\S*$/.exec(before)?.[1] ?? "";
   const starter = next.upper && sentenceStarters.has(lettersOf(nextWord).toLowerCase());
   const digit = /^[#<>≤≥~±+-]?\d/.test(nextWord);
+  if (/^\p{Lu}$/u.test(word)) return isInitial(previous, nextWord, next, starter);
   if (bare === "no" || bare === "nos") return digit;
   if (neverFinal.has(bare)) return true;
   if (beforeNumber.has(bare)) return !next.upper || /^(?:\p{Lu}|[IVX]+)\d*[.,;:)]?$/u.test(nextWord);
@@ -96,17 +97,16 @@ function isAbbreviation(text: string, at: number, nextWord: string, next: NextWo
   if (modifiers.has(bare)) return !next.upper || /^\p{Lu}{2}/u.test(nextWord);
   if (abbreviations.has(bare)) return !next.upper;
   if (/^(?:\p{L}\.)+\p{L}$/u.test(word)) return !starter;
-  if (/^\p{L}$/u.test(word)) return isInitial(word, previous, nextWord, next, starter);
+  if (/^\p{L}$/u.test(word)) return next.lower;
   // An ordinal or a measure goes on in lower case only: "the 3. rib".
   if (/^[-–]?[\d,.]*\d$/.test(word)) return next.lower;
   return false;
 }
 
-/** One letter and a full stop: "J. Smith" goes on, "hepatitis B. The" and "vitamin C. Bones" end. */
-function isInitial(word: string, previous: string, nextWord: string, next: NextWord, starter: boolean): boolean {
+/** One capital letter and a full stop: "J. Smith" goes on, "hepatitis B. The" and "vitamin C. Bones" end. */
+function isInitial(previous: string, nextWord: string, next: NextWord, starter: boolean): boolean {
   if (next.lower) return true;
   if (!next.upper || starter) return false;
-  if (word === word.toLowerCase()) return false;
   if (/^\p{Lu}\.$/u.test(nextWord)) return true;
   const lead = previous.replace(/^[("'‘“«[{]+/, "").replace(/[,:;]$/, "");
   return lead === "" || /^\p{Lu}(?:\p{Ll}*|\.)\.?$/u.test(lead) || nameContexts.has(lead.toLowerCase());

@@ -43,8 +43,10 @@ export async function saveCheckpoint(runDir: string, engine: Engine, state: Trai
     await engine.save(join(dir, ENGINE_FOLDER), "state");
     writeFileAtomic(join(dir, "trainer-state.json"), `${JSON.stringify(state, null, 2)}\n`);
   });
-  const all = checkpointsOf(runDir);
-  for (const old of all.slice(0, Math.max(0, all.length - keep))) {
+  // Later ones were refused as torn when this run was resumed; they must not push out whole ones.
+  const later = checkpointsOf(runDir).filter((checkpoint) => checkpoint.step > state.step);
+  const upToNow = checkpointsOf(runDir).filter((checkpoint) => checkpoint.step <= state.step);
+  for (const old of [...later, ...upToNow.slice(0, Math.max(0, upToNow.length - keep))]) {
     // Renamed first: a half-removed folder must not look like a torn checkpoint.
     const doomed = join(parent, `.tmp-old-${checkpointName(old.step)}`);
     renameSync(old.dir, doomed);

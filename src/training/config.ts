@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { isMap, LineCounter, parseDocument, type Document } from "yaml";
 import { messageOf, UserError } from "../util/errors.js";
-import { configKeys, flagOf, showValue, type ConfigKey } from "./config-keys.js";
+import { configKeys, flagOf, type ConfigKey } from "./config-keys.js";
 import { nearestName } from "./nearest.js";
 import { trainSchema, type TrainConfig } from "./schema.js";
 
@@ -169,13 +169,4 @@ function setPath(raw: Record<string, unknown>, path: string, value: unknown): vo
     at = (typeof next === "object" && next !== null ? next : (at[part] = {})) as Record<string, unknown>;
   }
   at[last] = value;
-}
-
-/** The reference table of all keys: flag, default, meaning. */
-export function configTable(): { flag: string; value: string; description: string }[] {
-  return configKeys().map((key) => ({
-    flag: `${flagOf(key.path)} ${key.choices?.join("|") ?? `<${key.kind}>`}`,
-    value: key.defaultValue === undefined ? "" : showValue(key.defaultValue),
-    description: key.description,
-  }));
 }

@@ -1,4 +1,5 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { ort } from "./ort.js";
 import type { FloatType } from "../graph/graph.js";
 import type { BuiltGraph } from "../model/train-graph.js";
 import type { OnnxValue } from "../graph/onnx.js";
@@ -35,7 +36,7 @@ export class Sessions {
       return known.runnable;
     }
     const graph = build();
-    const session = await InferenceSession.create(graph.bytes, {
+    const session = await ort.InferenceSession.create(graph.bytes, {
       executionProviders: [this.options.provider],
       intraOpNumThreads: this.options.threads,
       interOpNumThreads: 1,
@@ -53,7 +54,7 @@ export class Sessions {
         const feeds: Record<string, Tensor> = {};
         for (const input of inputs) {
           const data = feed(input);
-          feeds[input.name] = new Tensor(input.dtype as "float32", data as Float32Array, input.shape);
+          feeds[input.name] = new ort.Tensor(input.dtype as "float32", data as Float32Array, input.shape);
         }
         const results = await session.run(feeds);
         return Object.fromEntries(outputs.map(({ name }) => [name, results[name].data as Feed]));
