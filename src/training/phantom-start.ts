@@ -5,7 +5,7 @@
  */
 import { createModelFolder, modelSizes, qwen3vlConfig, type ModelSize } from "../engine/local/create-model.js";
 import { loadModelFolder, saveModelFolder, type JsonObject } from "../checkpoints/hf-folder.js";
-import { corpusForTokenizer, corruptionProfiles, drawScene, phantomExample, sftCompletion, type Difficulty, type ProfileName } from "../datasets/phantom/index.js";
+import { corpusForTokenizer, corruptionProfiles, drawScene, phantomExample, sftCompletion, slots, type Difficulty, type Facts, type ProfileName } from "../datasets/phantom/index.js";
 import type { Engine } from "../engine/engine.js";
 import { imageConfigJson, prepareRgb, type QwenImageConfig } from "../images/qwen-vl.js";
 import { Processor } from "../prompts/processor.js";
@@ -64,7 +64,8 @@ export function createPhantomModel(dir: string, seed: number): { vocabulary: num
 }
 
 export interface Stage {
-  readonly profile: ProfileName;
+  /** Whose chains are imitated; `facts`: the bare facts, a short text with no wording to learn beside what is seen. */
+  readonly profile: ProfileName | "facts";
   readonly steps: number;
   readonly learningRate: number;
 }
@@ -85,6 +86,10 @@ export function preparePhantom(scene: Parameters<typeof drawScene>[0], config: Q
   return prepareRgb({ source: "phantom", width: size, height: size, data, notes: [] }, config);
 }
 
+function factsText(facts: Facts): string {
+  return slots.map((slot) => ` ${facts[slot]}`).join("");
+}
+
 /** Supervised learning on freshly drawn training scenes; each has a misreading of its own. */
 export async function runStage(engine: Engine, processor: Processor, { profile, steps, learningRate }: Stage, options: StageOptions): Promise<void> {
   const { batch, seed, difficulty, onStep } = options;
@@ -94,7 +99,8 @@ export async function runStage(engine: Engine, processor: Processor, { profile, 
     Array.from({ length: batch }, (_, b) => {
       const { example, scene } = phantomExample(seed, "train", step * batch + b);
       const prompt = processor.assemble(example, [preparePhantom(scene, config, difficulty)], { instruction: "none" });
-      const completion = processor.encodeTarget(sftCompletion(example, corruptionProfiles[profile], seed));
+      const text = profile === "facts" ? factsText(scene.facts) : sftCompletion(example, corruptionProfiles[profile], seed);
+      const completion = processor.encodeTarget(text);
       return { prompt, completion, weights: completion.map(() => 1 / (batch * completion.length)) };
     });
   let data = batchOf(0);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Engine, SampledSequence, SampleRequest, SamplingParams } from "../../src/engine/engine.js";
-import { maxDifference, type Contract } from "./engine-contract.js";
+import { maxDifference, type Contract } from "./engine-contract-common.js";
 
 const params: SamplingParams = { maxTokens: 12, temperature: 1 };
 const tokensOf = (result: readonly (readonly SampledSequence[])[]): (readonly number[])[][] => result.map((group) => group.map((s) => s.tokens));

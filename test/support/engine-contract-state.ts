@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Engine } from "../../src/engine/engine.js";
 import type { Datum } from "../../src/types.js";
-import { adamW, exampleData, using, type Contract } from "./engine-contract.js";
+import { adamW, exampleData, using, type Contract } from "./engine-contract-common.js";
 
 async function train(engine: Engine, data: readonly Datum[], steps: number): Promise<number[]> {
   const values: number[] = [];

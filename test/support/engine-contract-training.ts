@@ -3,7 +3,7 @@ import { policyLoss } from "../../src/advantages/loss.js";
 import type { Engine, LossSpec } from "../../src/engine/engine.js";
 import type { Datum } from "../../src/types.js";
 import { RandomStream, seedFrom } from "../../src/util/random.js";
-import { adamW, exampleData, maxDifference, using, type Contract } from "./engine-contract.js";
+import { adamW, exampleData, maxDifference, using, type Contract } from "./engine-contract-common.js";
 
 type PolicySpec = Extract<LossSpec, { kind: "policy" }>;
 const crossEntropy: LossSpec = { kind: "cross_entropy" };
