@@ -35,7 +35,6 @@ export function printable(text: string): string {
 }
 
 /** Controls that HTML forbids and halves of surrogate pairs: shown as the replacement character. */
-// eslint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
 
 function render(value: Content): string {

@@ -52,7 +52,7 @@ export function curvePlot(points: readonly CurvePoint[], options: CurveOptions):
     marginRight: 14,
     ariaLabel: `${options.title} by training step`,
     x: { label: "training step", labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: wholeNumber, nice: false },
-    y: { label: null, nice: true, ticks: 5, tickFormat: (y: number) => (unit === "share" ? `${trim(y)}%` : trim(y)) },
+    y: { label: null, nice: true, ticks: 5, domain: domainOf(data, unit), tickFormat: (y: number) => (unit === "share" ? `${trim(y)}%` : trim(y)) },
     marks: [
       Plot.gridY({ strokeOpacity: 0.14, ticks: 5 }),
       Plot.axisX({ tickSize: 4, label: "training step", labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: wholeNumber }),
@@ -241,6 +241,16 @@ function draw(options: Plot.PlotOptions, className = "plot"): string {
 
 function wholeNumber(x: number): string {
   return Number.isInteger(x) ? String(x) : "";
+}
+
+/** The values' range, widened where they hardly differ, so that noise does not look like a trend. */
+function domainOf(data: readonly { readonly low: number; readonly high: number }[], unit: "share" | "number"): [number, number] {
+  const low = Math.min(...data.map((row) => row.low));
+  const high = Math.max(...data.map((row) => row.high));
+  if (unit === "number") return high > low ? [low, high] : [low - Math.max(1e-3, Math.abs(low) * 0.1), high + Math.max(1e-3, Math.abs(high) * 0.1)];
+  const missing = Math.max(0, 10 - (high - low)) / 2;
+  const from = Math.max(0, Math.min(low - missing, 90));
+  return [from, Math.min(100, Math.max(high + missing, from + 10))];
 }
 
 /** At most three significant digits, no trailing zeros. */

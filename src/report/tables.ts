@@ -68,7 +68,6 @@ function width(text: string): number {
 
 /** Names may come from files: no control character reaches the terminal. */
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001F\u007F-\u009F]/g, "\uFFFD");
 }
 

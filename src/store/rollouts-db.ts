@@ -30,8 +30,9 @@ export class RolloutsDb {
   /** Opens for writing, making the tables where they are absent. Write-ahead log: readers never wait nor block. */
   static open(path: string): RolloutsDb {
     const db = connect(path);
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;");
+    db.exec("PRAGMA busy_timeout = 10000;");
     checkSchema(db, path);
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     db.exec(TABLES);
     return new RolloutsDb(db);
   }

@@ -4,11 +4,11 @@
  * learns to fail early, as real models do, while the right early fact stays within reach of sampling).
  */
 import { createModelFolder, modelSizes, qwen3vlConfig, type ModelSize } from "../engine/local/create-model.js";
-import { loadModelFolder, saveModelFolder, type JsonObject } from "../checkpoints/hf-folder.js";
+import { loadModelFolder, saveModelFolder } from "../checkpoints/hf-folder.js";
 import { corpusForTokenizer, corruptionProfiles, drawScene, phantomExample, sftCompletion, slots, type Difficulty, type Facts, type ProfileName } from "../datasets/phantom/index.js";
 import type { Engine } from "../engine/engine.js";
 import { imageConfigJson, prepareRgb, type QwenImageConfig } from "../images/qwen-vl.js";
-import { Processor } from "../prompts/processor.js";
+import type { Processor } from "../prompts/processor.js";
 import { SMALL_CHAT_TEMPLATE } from "../prompts/small-template.js";
 import { SPECIAL_TOKENS } from "../tokenizer/tokenizer.js";
 import { trainBpe } from "../tokenizer/train-bpe.js";
@@ -119,5 +119,5 @@ export async function runStage(engine: Engine, processor: Processor, { profile, 
 /** Copies a model folder with its weights in half precision. */
 export function halve(from: string, to: string): void {
   const { config, tensors, files } = loadModelFolder(from);
-  saveModelFolder(to, { config: config as JsonObject, tensors, files }, { format: "F16" });
+  saveModelFolder(to, { config: config, tensors, files }, { format: "F16" });
 }

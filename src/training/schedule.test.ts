@@ -11,7 +11,7 @@ describe("learningRateAt", () => {
 
   it("warms up to the peak at step warmupSteps, then falls and never reaches 0 within the run", () => {
     expect(rates("constant", 3)).toEqual([2, 4, 6, 6, 6, 6]);
-    expect(rates("linear", 0)).toEqual([6, 5, 4, 3, 2, 1]);
+    rates("linear", 0).forEach((rate, i) => expect(rate).toBeCloseTo(6 - i, 12));
     expect(rates("linear", 3)).toEqual([2, 4, 6, 4.5, 3, 1.5]);
     const cosine = rates("cosine", 0);
     expect(cosine[0]).toBe(6);
@@ -76,7 +76,7 @@ describe("display", () => {
     text = "";
     display.phase("sampling");
     expect(text.startsWith("\u001b[1A\u001b[2K".repeat(drawn.length))).toBe(true);
-    // eslint-disable-next-line no-control-regex
+     
     for (const line of drawn) expect(line.replace(/\u001b\[[0-9;]*m/g, "").length).toBeLessThan(50);
     expect(drawn[0]).toContain("3/10");
   });

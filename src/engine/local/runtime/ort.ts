@@ -1,8 +1,9 @@
 /** ONNX Runtime: the dependency, or the copy that scripts/postinstall.mjs made where npm had dropped it. */
 import { createRequire } from "node:module";
+import type * as onnxruntime from "onnxruntime-node";
 import { UserError } from "../../../util/errors.js";
 
-type Ort = typeof import("onnxruntime-node");
+type Ort = typeof onnxruntime;
 
 async function load(): Promise<Ort> {
   try {

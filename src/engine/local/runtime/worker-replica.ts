@@ -37,7 +37,7 @@ export class WorkerReplica implements Replica {
     const id = this.nextId++;
     this.worker.ref();
     return new Promise<T>((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as (value: never) => void, reject });
+      this.pending.set(id, { resolve: resolve, reject });
       this.worker.postMessage({ id, method, args } satisfies Call);
     }).finally(() => {
       if (this.pending.size === 0) this.worker.unref();
