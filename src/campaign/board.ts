@@ -125,7 +125,6 @@ function bar(share: number): string {
 function cut(text: string, width: number): string {
   let seen = 0;
   let out = "";
-  // eslint-disable-next-line no-control-regex
   for (const part of text.split(/(\u001b\[[0-9;]*m)/)) {
     if (part.startsWith("\u001b")) out += part;
     else {

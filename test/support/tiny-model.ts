@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadModelFolder, saveModelFolder } from "../../src/checkpoints/hf-folder.js";
 import type { ModelSize } from "../../src/engine/local/create-model.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-import { createSmallModel } from "../../src/training/phantom-start.js";
+import { createSmallModel } from "../../src/training/small-model.js";
 import type { PreparedImage, Prompt } from "../../src/types.js";
 import { RandomStream, seedFrom } from "../../src/util/random.js";
 

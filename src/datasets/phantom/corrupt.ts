@@ -26,12 +26,12 @@ const biased: CorruptionProfile = {
   confusions: {
     modality: { MRI: { CT: 0.6 }, "X-ray": { CT: 0.3 }, CT: { "X-ray": 0.1 } },
     region: { abdomen: { chest: 0.55 }, head: { abdomen: 0.25 }, chest: { abdomen: 0.1 } },
-    zone: { lower: { upper: 0.15 } },
-    kind: { calcification: { mass: 0.2 }, cyst: { mass: 0.1 } },
-    count: { three: { two: 0.2 } },
+    zone: { lower: { upper: 0.1 } },
+    kind: { calcification: { mass: 0.1 } },
+    count: { three: { two: 0.1 } },
   },
-  swapSide: { chest: 0.5, abdomen: 0.15, head: 0.3 },
-  cascade: 0.4,
+  swapSide: { chest: 0.4, abdomen: 0.1, head: 0.2 },
+  cascade: 0.15,
 };
 
 /** Wrong with certainty where it is wrong: the right early fact is hardly ever sampled. */

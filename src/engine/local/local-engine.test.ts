@@ -1,19 +1,25 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe } from "vitest";
+import { compileForProcess } from "../../../test/support/compile.js";
 import { describeEngine } from "../../../test/support/engine-contract.js";
 import { createTinyModel } from "../../../test/support/tiny-model.js";
 import type { Engine } from "../engine.js";
 import { createLocalEngine, type LocalEngineOptions } from "./local-engine.js";
 
 const tiny = createTinyModel();
-afterAll(() => tiny.remove());
+let compiled: string | null = null;
+afterAll(() => {
+  tiny.remove();
+  if (compiled !== null) rmSync(compiled, { recursive: true, force: true });
+});
 
-const compiled = new URL("../../../dist/engine/local/index.js", import.meta.url);
-
-/** Worker threads load compiled files, so engines with workers come from dist/. */
+/** Worker threads load compiled files, so engines with workers come from a compiled copy of the sources. */
 async function withWorkers(workers: number): Promise<Engine> {
-  const { createLocalEngine: create } = (await import(/* @vite-ignore */ compiled.href)) as { createLocalEngine: (o: LocalEngineOptions) => Promise<Engine> };
+  compiled ??= compileForProcess();
+  const index = pathToFileURL(join(compiled, "src/engine/local/index.js")).href;
+  const { createLocalEngine: create } = (await import(/* @vite-ignore */ index)) as { createLocalEngine: (o: LocalEngineOptions) => Promise<Engine> };
   return create({ model: tiny.folder, workers, threads: 1 });
 }
 
@@ -23,15 +29,16 @@ const helpers = {
   decode: (tokens: readonly number[]) => tiny.tokenizer.decode(tokens),
   tempDir: tiny.tempDir,
 };
+const here = { model: tiny.folder, workers: 0, threads: 1 } as const;
+const lora = { rank: 4, alpha: 8, targets: ["q_proj", "v_proj", "down_proj"] } as const;
 
 describe("local engine", () => {
-  const built = existsSync(fileURLToPath(compiled));
-  describeEngine("full fine-tuning in this thread", () => createLocalEngine({ model: tiny.folder, workers: 0, threads: 1 }), {
+  describeEngine("full fine-tuning in this thread", () => createLocalEngine(here), {
     ...helpers,
     alternatives: [
-      { name: "two threads", make: () => createLocalEngine({ model: tiny.folder, workers: 0, threads: 2 }) },
-      ...(built ? [1, 2].map((workers) => ({ name: `${workers} workers`, make: () => withWorkers(workers) })) : []),
+      { name: "one worker", make: () => withWorkers(1) },
+      { name: "two workers", make: () => withWorkers(2) },
     ],
   });
-  describeEngine("adapters", () => createLocalEngine({ model: tiny.folder, workers: 0, threads: 1, trainable: "lora", lora: { rank: 4, alpha: 8, targets: ["q_proj", "v_proj", "down_proj"] } }), helpers);
+  describeEngine("adapters", () => createLocalEngine({ ...here, trainable: "lora", lora }), helpers);
 });
