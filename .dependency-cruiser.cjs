@@ -10,7 +10,7 @@ module.exports = {
       name: "stages-do-not-import-the-joiners",
       severity: "error",
       from: { path: `^src/(${stages}|engine|store|util)/` },
-      to: { path: "^src/(training|report|evaluation|cli)/" },
+      to: { path: "^src/(training|report|evaluation|campaign|demo|experiment|cli)/" },
     },
     {
       name: "index-loads-no-native-part",

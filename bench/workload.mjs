@@ -4,8 +4,7 @@ import { writeFileSync } from "node:fs";
 import { modelSizes } from "../dist/engine/local/create-model.js";
 import { createLocalEngine } from "../dist/engine/local/index.js";
 import { parseQwen3VLConfig } from "../dist/engine/local/model/config.js";
-import { corpusForTokenizer, difficulties, goldCompletion, phantomExample } from "../dist/datasets/phantom/index.js";
-import * as phantom from "../dist/datasets/phantom/index.js";
+import { corpusForTokenizer, corruptionProfiles, phantomExample, sftCompletion } from "../dist/datasets/phantom/index.js";
 import { Processor } from "../dist/prompts/processor.js";
 import { createSmallModel } from "../dist/training/small-model.js";
 import { preparePhantom, runStage } from "../dist/training/phantom-start.js";
@@ -33,21 +32,20 @@ export function makeModel(root, size) {
   return { dir, json, config: parseQwen3VLConfig(json, dir), restoreEnd: () => setEnd(endTokens) };
 }
 
-const firstDifficulty = Array.isArray(difficulties) ? "normal" : Object.keys(difficulties).includes("normal") ? "normal" : Object.keys(difficulties)[0];
-export const DIFFICULTY = firstDifficulty;
+const difficulty = "normal";
 
 /** PROMPTS prompts with an image each. */
 export function makePrompts(processor) {
   return Array.from({ length: PROMPTS }, (_, p) => {
     const { example, scene } = phantomExample(1, "train", p);
-    return { example, prompt: processor.assemble(example, [preparePhantom(scene, processor.image, DIFFICULTY)], { instruction: "none" }) };
+    return { example, prompt: processor.assemble(example, [preparePhantom(scene, processor.image, difficulty)], { instruction: "none" }) };
   });
 }
 
 /** GROUP completions of each prompt, with advantages of both signs and log-probabilities near the policy's. */
 export async function makeBatch(engine, processor) {
   const rows = makePrompts(processor).flatMap(({ example, prompt }, p) => {
-    const chain = processor.encodeTarget(phantom.sftCompletion ? phantom.sftCompletion(example, phantom.corruptionProfiles.gold, p) : goldCompletion(example));
+    const chain = processor.encodeTarget(sftCompletion(example, corruptionProfiles.gold, p));
     return Array.from({ length: GROUP }, (_, g) => {
       const length = completionLength(p * GROUP + g);
       const completion = Array.from({ length }, (_, t) => chain[(t + g) % chain.length]);
@@ -67,7 +65,7 @@ export const openProcessor = (dir) => Processor.fromFolder(dir);
 export async function teach(model, steps) {
   model.restoreEnd();
   const engine = await openEngine(model.dir);
-  const options = { batch: 32, seed: 1, difficulty: DIFFICULTY, onStep() {} };
+  const options = { batch: 32, seed: 1, difficulty, onStep() {} };
   await runStage(engine, openProcessor(model.dir), { profile: "gold", steps, learningRate: 3e-3 }, options);
   return engine;
 }

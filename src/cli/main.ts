@@ -6,15 +6,17 @@ import { cascadeCommand } from "./cascade.js";
 import { compareCommand } from "./compare.js";
 import { demoCommand } from "./demo.js";
 import { evalCommand } from "./eval.js";
+import { experimentCommand } from "./experiment.js";
 import { initCommand } from "./init.js";
 import { phantomCommand } from "./phantom.js";
 import { reportCommand } from "./report.js";
 import { shapeCommand } from "./shape.js";
+import { startPolicyCommand } from "./start-policy.js";
 import { stepsCommand } from "./steps.js";
 import { trainCommand } from "./train.js";
 
 /** One file per command; each exports a function that makes its Command and loads heavy parts inside its action. */
-const commands: readonly (() => Command)[] = [stepsCommand, shapeCommand, cascadeCommand, phantomCommand, initCommand, trainCommand, evalCommand, compareCommand, reportCommand];
+const commands: readonly (() => Command)[] = [demoCommand, experimentCommand, stepsCommand, shapeCommand, cascadeCommand, phantomCommand, initCommand, startPolicyCommand, trainCommand, evalCommand, compareCommand, reportCommand];
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

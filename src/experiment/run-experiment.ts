@@ -2,12 +2,11 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Board, type Track } from "../campaign/board.js";
-import { evaluateModel, evaluateRun, type EndEvaluation } from "../campaign/evaluate-run.js";
+import { evaluateModel, evaluateRun, savedEvaluation } from "../campaign/evaluate-run.js";
 import { listenForInterrupt } from "../campaign/interrupt.js";
 import { phantomRunConfig, shippedStart } from "../campaign/phantom-run.js";
 import { runPool } from "../campaign/pool.js";
 import { completeRun, hasFinished } from "../campaign/train-run.js";
-import { savedEvaluation } from "../campaign/evaluate-run.js";
 import { writePhantomDataset } from "../datasets/phantom/index.js";
 import { lockRun } from "../store/lock.js";
 import { modelFolder } from "../training/create-parts.js";
@@ -15,6 +14,7 @@ import { duration } from "../training/display.js";
 import { UserError } from "../util/errors.js";
 import { planRuns, type Arm, type PlannedRun, type SeedCounts } from "./arms.js";
 import { collectResults } from "./collect.js";
+import { endEvaluation, experimentFiles, temperatures } from "./files.js";
 import type { ExperimentSettings } from "./settings.js";
 import { writeResults } from "./write-results.js";
 
@@ -33,21 +33,6 @@ export interface ExperimentOptions extends SeedCounts {
   /** As typed, for the results. */
   readonly command: string;
   readonly output: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
-}
-
-/** Where things lie in an experiment's folder. */
-export const experimentFiles = {
-  data: (out: string) => join(out, "data"),
-  run: (out: string, { start, arm, seed }: PlannedRun) => join(out, start, `${arm.key}-seed${seed}`),
-  startEvaluation: (out: string, start: string, temperature: number) => join(out, start, `start-t${temperature}.json`),
-} as const;
-
-/** Temperature 1 first: greedy decoding saturates and hides differences. */
-export const temperatures = [1, 0] as const;
-
-/** The way in which end points are measured. */
-export function endEvaluation(out: string, settings: ExperimentSettings, temperature: number): EndEvaluation {
-  return { data: experimentFiles.data(out), questions: settings.questions, temperature, maxTokens: settings.run.maxTokens };
 }
 
 /** False where it was interrupted; the results of what has finished are written in any case. */

@@ -103,7 +103,7 @@ export function trainingContract({ make, helpers }: Contract): void {
       const expected = expectedLoss(rows, result.logprobs, spec);
       expect(expected.clipFraction).toBeGreaterThan(0.05);
       expect(result.loss).toBeCloseTo(expected.loss, 4);
-      if (spec.klCoef !== 0) expect(result.kl).toBeCloseTo(expected.kl, 4);
+      expect(result.kl).toBeCloseTo(expected.kl, 4);
       expect(result.clipFraction).toBeCloseTo(expected.clipFraction, 5);
       expect(maxDifference(result.logprobs, await engine.forward(rows, { temperature: spec.temperature }))).toBeLessThan(1e-4);
     }));

@@ -126,8 +126,12 @@ class LocalEngine implements Engine {
     };
   }
 
-  async optimStep(params: AdamWParams): Promise<OptimStepResult> {
+  private async takeGradients(): Promise<void> {
     await Promise.all(this.lanes.map((into, lane) => this.replicas[lane % this.replicas.length].takeGradient(lane, into)));
+  }
+
+  async optimStep(params: AdamWParams): Promise<OptimStepResult> {
+    await this.takeGradients();
     const [gradient, ...rest] = this.lanes;
     for (const lane of rest) for (let i = 0; i < gradient.length; i++) gradient[i] += lane[i];
     const gradNorm = norm2(gradient);
@@ -153,6 +157,8 @@ class LocalEngine implements Engine {
 
   async load(dir: string): Promise<void> {
     loadState(this.opened, dir, this.weights, this.state);
+    // What was accumulated belongs to the weights before.
+    await this.takeGradients();
     await this.publish(false);
   }
 

@@ -1,5 +1,6 @@
 import type { Graph, Tensor } from "../graph/graph.js";
 import { trainFeeds } from "./feeds.js";
+import type { TrainMode } from "./train-graph.js";
 
 export interface LossTensors {
   /** Σ w·loss, scalar */
@@ -14,9 +15,10 @@ export interface LossTensors {
 
 /**
  * Weighted sum over tokens of −log p (cross entropy), or of −min(ρA, clip(ρ)A) + β·k3 with ρ = exp(p − old) and
- * k3 = exp(r − p) − (r − p) − 1 (Schulman 2017 and 2020). The gradient is written out: the clipped branch passes none.
+ * k3 = exp(r − p) − (r − p) − 1 (Schulman 2017 and 2020). The gradient is written out: the clipped
+ * branch passes none. `surrogate` is the policy loss without a KL term.
  */
-export function policyLoss(g: Graph, logprobs: Tensor, mode: "cross_entropy" | "policy"): LossTensors {
+export function policyLoss(g: Graph, logprobs: Tensor, mode: Exclude<TrainMode, "logprobs">): LossTensors {
   const shape = logprobs.shape;
   const weights = g.input(trainFeeds.weights, shape);
   const op = (name: string, ...inputs: Tensor[]): Tensor => g.node(name, inputs, shape);
@@ -28,25 +30,31 @@ export function policyLoss(g: Graph, logprobs: Tensor, mode: "cross_entropy" | "
   }
   const advantages = g.input(trainFeeds.advantages, shape);
   const old = g.input(trainFeeds.oldLogprobs, shape);
-  const reference = g.input(trainFeeds.referenceLogprobs, shape);
   const one = g.scalar(1);
   const low = g.node("Sub", [one, g.input(trainFeeds.epsLow, [])], []);
   const high = g.node("Add", [one, g.input(trainFeeds.epsHigh, [])], []);
-  const beta = g.input(trainFeeds.klCoef, []);
+  // At masked places the differences are nothing, so that no overflow there reaches the sums as 0·∞.
+  const masked = g.node("Equal", [weights, g.scalar(0)], shape, { dtype: "bool" });
+  const difference = (a: Tensor, b: Tensor): Tensor => op("Where", masked, g.scalar(0), op("Sub", a, b));
 
-  const ratio = op("Exp", op("Sub", logprobs, old));
+  const ratio = op("Exp", difference(logprobs, old));
   const plain = op("Mul", ratio, advantages);
   const bounded = op("Mul", op("Clip", ratio, low, high), advantages);
   const surrogate = op("Min", plain, bounded);
   const isClipped = g.node("Less", [bounded, plain], shape, { dtype: "bool" });
   const open = op("Where", isClipped, g.scalar(0), one);
-
-  const gap = op("Sub", reference, logprobs);
+  const clipped = total(op("Mul", weights, op("Sub", one, open)));
+  // d(−surrogate)/dp = −ρA where not clipped
+  const slope = op("Mul", plain, open);
+  if (mode === "surrogate") {
+    return { loss: total(op("Mul", negative, surrogate)), kl: g.node("Identity", [g.scalar(0)], []), clipped, logprobGrad: op("Mul", negative, slope) };
+  }
+  const beta = g.input(trainFeeds.klCoef, []);
+  const gap = difference(g.input(trainFeeds.referenceLogprobs, shape), logprobs);
   const expGap = op("Exp", gap);
   const k3 = op("Sub", op("Sub", expGap, gap), one);
   const loss = total(op("Mul", weights, op("Sub", op("Mul", beta, k3), surrogate)));
-  // d(−surrogate)/dp = −ρA where not clipped; dk3/dp = 1 − exp(r − p)
+  // dk3/dp = 1 − exp(r − p)
   const klGrad = op("Mul", beta, op("Sub", one, expGap));
-  const logprobGrad = op("Mul", weights, op("Sub", klGrad, op("Mul", plain, open)));
-  return { loss, kl: total(op("Mul", weights, k3)), clipped: total(op("Mul", weights, op("Sub", one, open))), logprobGrad };
+  return { loss, kl: total(op("Mul", weights, k3)), clipped, logprobGrad: op("Mul", weights, op("Sub", klGrad, slope)) };
 }

@@ -27,7 +27,8 @@ export interface TrainShape {
   readonly vision: VisionShape | null;
 }
 
-export type TrainMode = "logprobs" | "cross_entropy" | "policy";
+/** `surrogate` is the policy loss without its KL term. */
+export type TrainMode = "logprobs" | "cross_entropy" | "policy" | "surrogate";
 
 export interface BuiltGraph {
   readonly bytes: Uint8Array;

@@ -119,7 +119,7 @@ export class LocalModel {
 
   /** Adds the gradient of some micro-batches, in order, to `gradient` (laid out as `trainable`). */
   async accumulate(data: readonly Row[], batches: readonly MicroBatch[], loss: LossSpec, gradient: FlatTensors, sums: LossSums): Promise<void> {
-    const pack: PackOptions = loss.kind === "policy" ? { ...loss, mode: "policy" } : { mode: "cross_entropy", temperature: 1 };
+    const pack: PackOptions = loss.kind === "policy" ? { ...loss, mode: loss.klCoef === 0 ? "surrogate" : "policy" } : { mode: "cross_entropy", temperature: 1 };
     for (const batch of batches) {
       const runnable = await this.trainGraph(batch, pack.mode, true);
       const feeds = trainFeedsOf(this.config, data, batch, pack, this.allocate);

@@ -49,6 +49,7 @@ const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n
 
 export class Sampler {
   private readonly rotation: TextRotation;
+  private readonly tokenTexts = new Map<number, string>();
 
   constructor(
     private readonly model: LocalModel,
@@ -90,10 +91,20 @@ export class Sampler {
     }
   }
 
+  /** Whether a token may be the last of a stop string: a quick look before the tail is decoded. Split characters may. */
+  private mayEnd(stop: string, token: number): boolean {
+    let text = this.tokenTexts.get(token);
+    if (text === undefined) {
+      text = this.options.decode([token]);
+      this.tokenTexts.set(token, text);
+    }
+    return text.includes(stop[stop.length - 1]) || text.includes("\ufffd");
+  }
+
   private stopped(row: ActiveRow, params: SamplingParams): SampledSequence["stopReason"] | null {
     if (this.options.endTokens.has(row.tokens[row.tokens.length - 1])) return "stop";
     const stops = params.stop ?? [];
-    if (stops.length > 0) {
+    if (stops.some((s) => this.mayEnd(s, row.tokens[row.tokens.length - 1]))) {
       // A token is at least a byte: the last `length` tokens and a margin for split characters hold any stop string.
       const tail = row.tokens.slice(-(Math.max(...stops.map((s) => Buffer.byteLength(s))) + 4));
       const text = this.options.decode(tail);
@@ -110,7 +121,7 @@ export class Sampler {
     waiting.reverse();
     const slots = Math.min(this.options.slots, waiting.length);
     const prefilled = new Map<number, Prefilled>();
-    let nextPrefill = 0;
+    const toPrefill = requests.flatMap((r, i) => (r.seeds.length > 0 ? [i] : []));
     const longest = Math.max(...requests.map((r) => r.prompt.tokens.length));
     const cache = new KvCache(this.model.config.text, roundUp(slots, rowBucket), roundUp(longest + placeBucket / 2, placeBucket));
     const active: ActiveRow[] = [];
@@ -119,9 +130,8 @@ export class Sampler {
       const row = waiting.pop();
       if (!row) return;
       if (!prefilled.has(row.request)) {
-        const indices = Array.from({ length: Math.min(prefillBatch, requests.length - nextPrefill) }, (_, i) => nextPrefill + i);
+        const indices = toPrefill.splice(0, prefillBatch);
         for (const done of await this.prefill(requests, indices)) prefilled.set(done.request, done);
-        nextPrefill += indices.length;
       }
       const prefill = prefilled.get(row.request);
       if (!prefill) throw new Error("a row was started before its prompt");
