@@ -30,7 +30,7 @@ export async function createParts(config: TrainConfig): Promise<TrainingParts> {
 
 /** The folder of a model's name: `start` is the shipped start policy. */
 export function modelFolder(model: string): string {
-  const folder = model === "start" ? fileURLToPath(new URL("../../assets/start", import.meta.url)) : model;
+  const folder = model === "start" ? fileURLToPath(new URL("../../assets/start/phantom-biased", import.meta.url)) : model;
   if (!existsSync(join(folder, "config.json"))) {
     throw new UserError(`model: ${folder} is no Hugging Face folder (config.json is missing)`);
   }
