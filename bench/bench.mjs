@@ -120,7 +120,7 @@ try {
     print(`memory: ${growthMegabytes} MB more at the last step than after three tenths of them`);
   } else {
     const torch = !values["no-torch"] && hasTorch();
-    if (!torch) print("no Python with torch and transformers found (BREAKWATER_PYTHON): our own numbers only");
+    if (!torch && !values["no-torch"]) print("no Python with torch and transformers found (BREAKWATER_PYTHON): our own numbers only");
     const gflops = await gemmGflops(Math.max(3, rounds));
     print(`GEMM 2048³: ${gflops.toFixed(0)} GFLOP/s on ${availableParallelism()} cores`);
     const result = { gemmGflops: gflops, train: [], rollout: [], step: [] };

@@ -1,4 +1,5 @@
 // Seconds of a whole RL step through the real training loop, and the share that passes outside the engine.
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writePhantomDataset } from "../dist/datasets/phantom/write.js";
 import { configOf } from "../dist/training/config.js";
@@ -27,7 +28,6 @@ function timedEngine(engine, clock) {
 export async function wholeStep(root, model, size, { steps, teachSteps }) {
   const teacher = await teach(model, teachSteps);
   const taught = join(root, `taught-${size}`);
-  const { mkdirSync } = await import("node:fs");
   mkdirSync(taught);
   await teacher.save(taught, "weights");
   await teacher.close();

@@ -103,6 +103,8 @@ export interface PreparedImage {
   readonly patches: Float32Array;
   /** Placeholder tokens that it takes in the prompt: t·h·w / merge². */
   readonly tokenCount: number;
+  /** What the file has that was not used, for people: "first of 12 frames". */
+  readonly notes?: readonly string[];
 }
 
 /** A tokenised prompt; image placeholders are already expanded to `tokenCount` image tokens each, in image order. */

@@ -54,7 +54,7 @@ export function phantomRunConfig(run: PhantomRun): TrainConfig & { readonly outp
     model,
     steps,
     data: { path: data },
-    engine: { workers: 1, threads: 1 },
+    engine: { workers: 1, threads: 1, maxRows: 16 },
     sampling: { groupSize, temperature: 1, maxTokens },
     shaping: { tau, ...shaping },
     loss: { beta },

@@ -89,7 +89,7 @@ async function trainAndEvaluate(
 ): Promise<EvaluationFile | null> {
   const { dataSeed, trainExamples, run: settings } = demoSettings;
   board.message(`Drawing a phantom data set: ${trainExamples} training and ${questions} held-out questions, each with its own picture.`);
-  await writePhantomDataset(folder.data, { seed: dataSeed, train: trainExamples, test: questions });
+  await writePhantomDataset(folder.data, { difficulty: "easy", seed: dataSeed, train: trainExamples, test: questions });
   board.message(`Training ${demoMethods.map(methodLabel).join(" and ")} from the same start, ${seeds} ${seeds === 1 ? "seed" : "seeds"} each, ${steps} steps, two runs at a time.`);
   const how: EndEvaluation = { data: folder.data, questions, temperature: 1, maxTokens: settings.maxTokens };
   let start: EvaluationFile | null = null;

@@ -10,10 +10,10 @@ export const demoSettings = {
   /** Steps over which a training curve is averaged before levels are read from it. */
   smoothing: 5,
   run: {
-    steps: 40,
+    steps: 25,
     prompts: 8,
     groupSize: 8,
-    learningRate: 2e-4,
+    learningRate: 3e-4,
     beta: 0.04,
     tau: 0.6,
     maxTokens: 128,

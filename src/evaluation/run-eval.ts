@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { verifyExample } from "../datasets/phantom/index.js";
+import { answerScorer } from "../rewards/answer.js";
 import { openRun } from "../store/reader.js";
 import { ENGINE_FOLDER } from "../training/checkpoint.js";
+import { checkImages } from "../training/check-images.js";
 import { configOf } from "../training/config.js";
 import { createParts } from "../training/create-parts.js";
 import type { TrainConfig } from "../training/schema.js";
@@ -66,6 +68,7 @@ export async function runEvaluation(
     if (examples.length === 0) throw new UserError(`${data}: no question in split "${split}"; name another with --split`);
     const known = base.judge.kind !== "phantom" || examples.some((example) => verifyExample(example, []).status === "judged");
     const judge = known ? parts.judge : null;
+    await checkImages(parts.codec, examples, resolve(data));
     const longest = engine.capabilities.maxSequenceTokens;
     const maxTokens = options.maxTokens ?? (target.run === null ? Math.min(MODEL_MAX_TOKENS, Math.floor(longest / 2)) : base.sampling.maxTokens);
     const { chains, speed, tooLong } = await evaluate({ ...parts, judge }, examples, {
@@ -80,7 +83,7 @@ export async function runEvaluation(
     const settings: EvaluationSettings = {
       ...{ model: target.model, data: resolve(data), split, temperature, maxTokens, samplesPerQuestion, seed },
       judge: judge?.name ?? null,
-      answerScorer: parts.encoder === null ? "lexical (no BERTScore encoder)" : `lexical and ${parts.encoder.name}`,
+      answerScorer: answerScorer(parts.encoder),
     };
     const evaluation: EvaluationFile = {
       format: EVALUATION_FORMAT,

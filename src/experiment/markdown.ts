@@ -1,4 +1,5 @@
 import type { Estimate } from "../evaluation/bootstrap.js";
+import { metricInfo } from "../evaluation/metrics.js";
 import { formatDifference, formatEstimate } from "../report/format.js";
 import { markdownTable, type Table } from "../report/tables.js";
 import type { PairedDifference, SeedMean } from "../campaign/measures.js";
@@ -43,6 +44,9 @@ const GREEDY = (["accuracy", "stepValidity", "early", "earlyOfAll", "far"] as co
 const AREAS = (["accuracy", "stepValidity", "early", "earlyOfAll"] as const).map((key) => areaMeasure(key));
 /** What the verdicts in words are about; everything else is for reading. */
 const HEADLINE = [endMeasure("accuracy"), endMeasure("stepValidity"), endMeasure("early"), endMeasure("earlyOfAll"), endMeasure("far")];
+
+/** Seeds below which no sentence is made of an interval. */
+const FEWEST = 3;
 
 /** The whole results file, from finished runs only. */
 export function resultsMarkdown(
@@ -144,17 +148,17 @@ function startSection(start: StartResult, all: readonly RunResult[], planned: re
 /** One sentence a method, made of the intervals alone. */
 function findings(runs: readonly RunResult[], shown: readonly Arm[]): string {
   const baseline = of(runs, "grpo");
-  if (baseline.length < 2) return "Fewer than two GRPO seeds have finished: nothing can be said yet.";
+  if (baseline.length < FEWEST) return `Fewer than ${FEWEST} GRPO seeds have finished: nothing can be said yet.`;
   return shown
     .filter(({ key }) => key !== "grpo")
     .map((arm) => {
       const judged = HEADLINE.map((measure) => {
         const difference = seedDifference(of(runs, arm.key), baseline, measure);
-        return { label: measure.label.toLowerCase(), n: difference.n, verdict: verdictOf(difference, measure.better) };
+        return { label: measure.label, n: difference.n, verdict: verdictOf(difference, measure.better) };
       });
       const n = Math.max(...judged.map((row) => row.n));
-      if (n < 2) return `- **${arm.label}**: too few seeds to say.`;
-      const list = (verdict: number) => judged.filter((row) => row.verdict === verdict).map(({ label }) => label).join(", ");
+      if (n < FEWEST) return `- **${arm.label}**: ${n} ${n === 1 ? "seed" : "seeds"}, too few to say.`;
+      const list = (verdict: number) => judged.filter((row) => row.verdict === verdict).map(({ label }) => `“${label}”`).join(" and ");
       const parts = [
         ...(list(1) === "" ? [] : [`better than GRPO in ${list(1)}`]),
         ...(list(-1) === "" ? [] : [`worse in ${list(-1)}`]),
@@ -169,7 +173,7 @@ const READING = [
   "- Rows are means over seeds with 95% intervals (Student's t over seeds); the start's row has the bootstrap interval of its one evaluation over questions. Differences are taken seed by seed (same questions, same order, same sampling seeds in training).",
   "- “Better” and “worse” mean that the 95% interval of the difference leaves out 0. Nothing is corrected for the number of comparisons: of twenty differences that are none, one is expected to be marked. “Not told apart” is no proof of equality; with five seeds only large differences can be told.",
   "- Early failures are given among failing chains (the paper's figure) and among all chains: a method that removes late failures raises the first share without making a single early mistake more. The paper's figures come from 7–8B models on radiology questions; this is a model of about a million parameters on a drawn phantom. Compare shapes, not levels.",
-  "- “Lucky” is the share of right answers whose chain has a wrong step. Steps per chain show whether a method shortens its chains.",
+  `- “${metricInfo("lucky").label}” is the share of right answers whose chain has a wrong step. Steps per chain show whether a method shortens its chains.`,
 ].join("\n");
 
 function of(runs: readonly RunResult[], key: string): RunResult[] {

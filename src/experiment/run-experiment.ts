@@ -71,7 +71,7 @@ async function makeRuns(
   try {
     const data = experimentFiles.data(out);
     board.message(`Data: ${settings.trainExamples} training and ${settings.questions} held-out questions in ${data}`);
-    await writePhantomDataset(data, { seed: settings.dataSeed, train: settings.trainExamples, test: settings.questions });
+    await writePhantomDataset(data, { difficulty: "easy", seed: settings.dataSeed, train: settings.trainExamples, test: settings.questions });
     const open = planned.filter((run) => !isDone(out, run, settings));
     board.message(`${planned.length} runs, ${planned.length - open.length} of them finished before, ${width} at a time`);
     let done = 0;

@@ -18,9 +18,9 @@ export const experimentSettings: ExperimentSettings = {
   dataSeed: 1,
   trainExamples: 1024,
   questions: 512,
-  curveQuestions: 128,
-  curveEvery: 10,
-  run: { steps: 60, prompts: 8, groupSize: 8, learningRate: 1e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
+  curveQuestions: 64,
+  curveEvery: 5,
+  run: { steps: 25, prompts: 8, groupSize: 8, learningRate: 3e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
 };
 
 /** A trial of the whole path in minutes; its numbers mean nothing. */

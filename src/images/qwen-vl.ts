@@ -136,7 +136,7 @@ export function prepareRgb(image: RgbImage, config: QwenImageConfig): PreparedIm
   const { width, height } = smartResize(image, p * m, config.minPixels, config.maxPixels, image.source);
   const pixels = resizeBicubic(image.data, image.width, image.height, width, height);
   const grid = { t: 1, h: height / p, w: width / p };
-  return { source: image.source, grid, patches: patchify(pixels, grid, config), tokenCount: (grid.h * grid.w) / (m * m) };
+  return { source: image.source, grid, patches: patchify(pixels, grid, config), tokenCount: (grid.h * grid.w) / (m * m), notes: image.notes };
 }
 
 /** `[h·w, 3·temporal·p·p]`; rows go by merge block, within it row by row; columns by channel, frame, row, column. */

@@ -35,6 +35,11 @@ export interface AnswerReward {
   readonly weights: { readonly rouge1: number; readonly bleu1: number; readonly bertScore: number };
 }
 
+/** How answers are scored, for people and records. */
+export function answerScorer(encoder: BertScoreEncoder | null): string {
+  return encoder === null ? "lexical (no BERTScore encoder)" : `lexical and ${encoder.name}`;
+}
+
 const withEncoder = { rouge1: 0.25, bleu1: 0.25, bertScore: 0.5 } as const;
 const lexicalOnly = { rouge1: 0.5, bleu1: 0.5, bertScore: 0 } as const;
 

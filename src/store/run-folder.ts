@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { flushFolder, writeFileAtomic } from "../util/atomic-file.js";
 import { UserError } from "../util/errors.js";
@@ -27,6 +27,7 @@ export class RunFolder {
   private readonly evaluations: JsonLinesWriter;
   private readonly db: RolloutsDb;
   private readonly startedAt = Date.now();
+  private answerScorer: string | undefined;
 
   private constructor(
     readonly dir: string,
@@ -44,7 +45,13 @@ export class RunFolder {
     mkdirSync(dir, { recursive: true });
     if (existsSync(runFiles.config(dir))) {
       // A live run is told apart from a finished one by its lock.
-      lockRun(dir).release();
+      const lock = lockRun(dir);
+      if (neverStarted(dir)) {
+        for (const file of [runFiles.log(dir), runFiles.status(dir)]) rmSync(file, { force: true });
+        writeFileAtomic(runFiles.config(dir), `${JSON.stringify(config, null, 2)}\n`);
+        return new RunFolder(dir, lock);
+      }
+      lock.release();
       throw new UserError(`${dir}: holds a run already; continue it with --resume ${path} or name another folder with --output`);
     }
     const foreign = readdirSync(dir).filter((name) => !name.startsWith("run.lock"));
@@ -102,9 +109,15 @@ export class RunFolder {
   writeStatus(state: RunState, step: number, totalSteps: number, message?: string): void {
     const status: RunStatus = {
       ...{ format: RUN_FORMAT, state, step, totalSteps, pid: process.pid },
-      ...{ startedAt: this.startedAt, updatedAt: Date.now(), message },
+      ...{ startedAt: this.startedAt, updatedAt: Date.now(), answerScorer: this.answerScorer, message },
     };
     writeFileAtomic(runFiles.status(this.dir), `${JSON.stringify(status, null, 2)}\n`);
+  }
+
+  /** How answers are scored, for the status and the log. */
+  noteAnswerScorer(name: string): void {
+    this.answerScorer = name;
+    this.log(`answers: ${name}`);
   }
 
   /** One line into log.txt, with the time before it. */
@@ -119,6 +132,15 @@ export class RunFolder {
     this.db.close();
     this.lock.release();
   }
+}
+
+/** A run that failed before it recorded anything (its data could not be read, say): a new one may take its place. */
+function neverStarted(dir: string): boolean {
+  const empty = [runFiles.metrics(dir), runFiles.evaluations(dir)].every((file) => !existsSync(file) || statSync(file).size === 0);
+  if (!empty || !existsSync(runFiles.status(dir))) return false;
+  const checkpoints = existsSync(runFiles.checkpoints(dir)) ? readdirSync(runFiles.checkpoints(dir)) : [];
+  const { state, step } = JSON.parse(readFileSync(runFiles.status(dir), "utf8")) as RunStatus;
+  return state === "failed" && step === 0 && checkpoints.length === 0;
 }
 
 /** config.json of a run as written. Throws a UserError for a folder that is no run. */

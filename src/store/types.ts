@@ -150,6 +150,8 @@ export interface RunStatus {
   readonly updatedAt: number;
   /** Why it failed or stopped. */
   readonly message?: string;
+  /** How answers are scored; known once the run's parts are open. */
+  readonly answerScorer?: string;
 }
 
 /** A run opened for reading; it may still be written. Every call reads what is on disk now. */

@@ -111,6 +111,7 @@ function checkTogether(config: TrainConfig, place: (path: readonly PropertyKey[]
   if (judge.kind === "recorded" && judge.path === undefined) throw problem("judge.path", "the recorded judge needs a file of labels");
   if (method === "sft") return;
   if (sampling.temperature === 0) throw problem("sampling.temperature", "0 gives a group of equal completions; take a value above 0");
+  if (sampling.groupSize === 1) throw problem("sampling.groupSize", "a group of 1 has nothing to compare with, so every advantage is 0; take 2 or more");
   if (judge.kind !== "none") return;
   if (method === "mrpo") throw problem("judge.kind", "mrpo shapes by step verdicts: take a judge, or --method grpo");
   if (rewards.weights.process > 0) {

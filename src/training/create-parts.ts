@@ -8,14 +8,15 @@ import { splitByImage } from "../datasets/split.js";
 import type { Judge } from "../judges/judge.js";
 import { phantomJudge } from "../judges/phantom.js";
 import { loadRecordedJudge } from "../judges/recorded.js";
+import { prepareImage } from "../images/qwen-vl.js";
 import { formatTarget } from "../prompts/instruction.js";
 import { Processor, readChatTemplate } from "../prompts/processor.js";
 import { SMALL_CHAT_TEMPLATE } from "../prompts/small-template.js";
 import type { Example } from "../types.js";
 import { UserError } from "../util/errors.js";
 import { createEngine } from "./create-engine.js";
+import { ImageCache } from "./image-cache.js";
 import type { Codec, TrainingParts } from "./parts.js";
-import { PromptCache } from "./prompt-cache.js";
 import type { TrainConfig } from "./schema.js";
 
 /** Opens everything that a configuration names: data, tokenizer, judge and last the engine. */
@@ -74,13 +75,19 @@ function createCodec(config: TrainConfig, folder: string): Codec {
   const { instruction, thinkTag: tag, system } = config.prompt;
   const thinkTag = tag === "auto" ? processor.thinkTag : tag;
   const small = readChatTemplate(folder).text === SMALL_CHAT_TEMPLATE;
-  const options = { thinkTag, system, instruction: instruction !== "auto" ? instruction : small ? "none" : "full" } as const;
-  const prompts = new PromptCache((example) => processor.buildPrompt(example, options));
+  const { image } = processor;
+  const images = image === null ? null : new ImageCache((path) => prepareImage(path, image));
+  const options = {
+    thinkTag,
+    system,
+    instruction: instruction !== "auto" ? instruction : small ? "none" : "full",
+    prepare: images === null ? undefined : (path: string) => images.get(path),
+  } as const;
   const { corruption } = config.sft;
   return {
     decode: (tokens) => tokenizer.decodeWithOffsets(tokens),
     segmentation: { thinkTag },
-    prompt: (example) => prompts.get(example),
+    prompt: (example) => processor.buildPrompt(example, options),
     target: (example, epoch) => {
       const text =
         corruption === "none"

@@ -18,8 +18,24 @@ export function batchOf<T>(examples: readonly T[], prompts: number, seed: number
   const perEpoch = stepsPerEpoch(examples.length, prompts);
   const epoch = Math.floor((step - 1) / perEpoch);
   const start = ((step - 1) % perEpoch) * prompts;
-  const order = new RandomStream(seedFrom(seed, "order", epoch)).shuffle(examples);
-  return { epoch, batch: order.slice(start, start + prompts) };
+  return { epoch, batch: orderOf(examples, seed, epoch).slice(start, start + prompts) };
+}
+
+/** The examples that steps `after + 1` … `last` come to; some twice where these belong to several epochs. */
+export function examplesBetween<T>(examples: readonly T[], prompts: number, seed: number, after: number, last: number): T[] {
+  const perEpoch = stepsPerEpoch(examples.length, prompts);
+  // Whatever the order, so many steps hold a whole epoch.
+  if (last - after >= 2 * perEpoch - 1) return [...examples];
+  const found: T[] = [];
+  for (let epoch = Math.floor(after / perEpoch); epoch * perEpoch < last; epoch++) {
+    const [from, to] = [after, last].map((step) => Math.min(Math.max(step - epoch * perEpoch, 0), perEpoch));
+    found.push(...orderOf(examples, seed, epoch).slice(from * prompts, to * prompts));
+  }
+  return found;
+}
+
+function orderOf<T>(examples: readonly T[], seed: number, epoch: number): T[] {
+  return new RandomStream(seedFrom(seed, "order", epoch)).shuffle(examples);
 }
 
 /** Seed of completion `index` of an example in a step. */

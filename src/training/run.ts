@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { answerScorer } from "../rewards/answer.js";
 import { readRunConfig, RunFolder } from "../store/run-folder.js";
 import type { RunState } from "../store/types.js";
 import type { Example } from "../types.js";
 import { messageOf, UserError } from "../util/errors.js";
 import { ENGINE_FOLDER, newestCheckpoint, saveModel, type TrainerState } from "./checkpoint.js";
+import { checkImages } from "./check-images.js";
 import { configOf } from "./config.js";
-import { totalSteps } from "./data-order.js";
+import { examplesBetween, totalSteps } from "./data-order.js";
 import type { Display } from "./display.js";
 import { trainLoop } from "./loop.js";
 import type { TrainingParts } from "./parts.js";
@@ -71,7 +73,9 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
         await parts.engine.load(join(checkpoint.dir, ENGINE_FOLDER));
         display.message(`continuing ${run.dir} after step ${checkpoint.state.step} of ${total}`);
       }
+      announce(config, parts, run, display);
       run.writeStatus("running", checkpoint?.state.step ?? 0, total);
+      await checkData(config, parts, { run, display, after: checkpoint?.state.step ?? 0, total });
       const onState = (reached: TrainerState) => (state = reached);
       state = await trainLoop({
         ...{ config, parts, run, display, totalSteps: total, onState },
@@ -95,6 +99,36 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
     display.close();
     run.close();
   }
+}
+
+/** Says what the figures of this run rest on. */
+function announce({ method, evaluation }: TrainConfig, { encoder }: TrainingParts, run: RunFolder, display: Display): void {
+  if (method === "sft" && evaluation.every === 0) return;
+  const scorer = answerScorer(encoder);
+  run.noteAnswerScorer(scorer);
+  display.message(`answers: ${scorer}`);
+}
+
+interface Ahead {
+  readonly run: RunFolder;
+  readonly display: Display;
+  /** Steps done, and steps in all. */
+  readonly after: number;
+  readonly total: number;
+}
+
+/** Opens the images that the run will come to: an unusable one ends it before a step is spent. */
+async function checkData(config: TrainConfig, parts: TrainingParts, { run, display, after, total }: Ahead): Promise<void> {
+  const { data, evaluation, batch, seed } = config;
+  display.phase("checking images");
+  const coming = examplesBetween(parts.examples, batch.prompts, seed, after, total);
+  const asked = evaluation.every > 0 ? parts.heldOut.slice(0, evaluation.questions) : [];
+  const notes = [
+    ...(await checkImages(parts.codec, coming, data.path ?? "data")),
+    ...(await checkImages(parts.codec, asked, evaluation.data.path ?? data.path ?? "data")),
+  ];
+  for (const note of notes) run.log(note);
+  if (notes.length > 0) display.message(`${notes[0]}${notes.length > 1 ? ` (and ${notes.length - 1} more, see log.txt)` : ""}`);
 }
 
 /** State before the first step. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { batchOf, completionSeed, totalSteps } from "./data-order.js";
+import { batchOf, completionSeed, examplesBetween, totalSteps } from "./data-order.js";
 import { learningRateAt } from "./schedule.js";
 import { duration, makeDisplay } from "./display.js";
-import { PromptCache } from "./prompt-cache.js";
-import type { Example } from "../types.js";
+import { ImageCache } from "./image-cache.js";
+import type { PreparedImage } from "../types.js";
 
 describe("learningRateAt", () => {
   const rates = (schedule: "constant" | "linear" | "cosine", warmupSteps: number) =>
@@ -86,15 +86,36 @@ describe("display", () => {
   });
 });
 
-describe("PromptCache", () => {
-  it("makes a prompt once while there is room and forgets the least recently used", async () => {
+describe("ImageCache", () => {
+  const image = (source: string): PreparedImage => ({ source, grid: { t: 1, h: 2, w: 2 }, patches: new Float32Array(4), tokenCount: 1 });
+
+  it("prepares an image once while there is room and forgets the least recently used", async () => {
     const made: string[] = [];
-    const cache = new PromptCache((example) => {
-      made.push(example.id);
-      return Promise.resolve({ tokens: [1, 2], images: [] });
+    const cache = new ImageCache((path) => {
+      made.push(path);
+      return Promise.resolve(image(path));
     }, 40);
-    const get = (id: string) => cache.get({ id } as Example);
-    for (const id of ["a", "b", "a", "c", "a", "b"]) await get(id);
+    for (const path of ["a", "b", "a", "c", "a", "b"]) expect((await cache.get(path)).source).toBe(path);
     expect(made).toEqual(["a", "b", "c", "b"]);
+    // Asked for at once, it is prepared once.
+    await Promise.all([cache.get("d"), cache.get("d")]);
+    expect(made.slice(4)).toEqual(["d"]);
+  });
+
+  it("does not remember a failure", async () => {
+    let calls = 0;
+    const cache = new ImageCache((path) => (++calls === 1 ? Promise.reject(new Error("gone")) : Promise.resolve(image(path))));
+    await expect(cache.get("a")).rejects.toThrow("gone");
+    expect((await cache.get("a")).source).toBe("a");
+  });
+});
+
+describe("examplesBetween", () => {
+  it("gives what the batches of those steps hold", () => {
+    const examples = Array.from({ length: 23 }, (_, i) => i);
+    for (const [after, last] of [[0, 1], [0, 6], [3, 9], [5, 7], [6, 12], [0, 40], [4, 4]]) {
+      const stepped = Array.from({ length: last - after }, (_, i) => batchOf(examples, 4, 9, after + i + 1).batch).flat();
+      expect(new Set(examplesBetween(examples, 4, 9, after, last)), `${after}-${last}`).toEqual(new Set(stepped));
+    }
   });
 });

@@ -43,13 +43,16 @@ async function trainAndSave(engine: Engine): Promise<{ dir: string; file: string
 
 const check = (args: readonly string[]): unknown => JSON.parse(execFileSync(python, [script, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
 
+// Importing torch and transformers on a busy machine takes minutes.
+const timeout = 600_000;
+
 describe.skipIf(!found)(`transformers opens what was saved (${found ? python : `${python} has no transformers: set BREAKWATER_PYTHON`})`, () => {
-  it("whole weights: every tensor is there and the log-probabilities are the same", async () => {
+  it("whole weights: every tensor is there and the log-probabilities are the same", { timeout }, async () => {
     const { dir, file } = await trainAndSave(await createLocalEngine({ model: tiny.folder, workers: 0, threads: 1 }));
     expect(check([dir, file])).toMatchObject({ sequences: data.length, missing: [], unexpected: [] });
   });
 
-  it("adapters: in PEFT's layout on the base", async () => {
+  it("adapters: in PEFT's layout on the base", { timeout }, async () => {
     const lora = { rank: 4, alpha: 8, targets: ["q_proj", "up_proj", "down_proj"] };
     const { dir, file } = await trainAndSave(await createLocalEngine({ model: tiny.folder, workers: 0, threads: 1, trainable: "lora", lora }));
     expect(check([tiny.folder, file, "--adapter", dir])).toMatchObject({ sequences: data.length, missing: [], unexpected: [] });

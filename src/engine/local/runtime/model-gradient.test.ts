@@ -95,7 +95,7 @@ describe.each([
       const stream = new RandomStream(seedFrom("direction", kind));
       // A random direction sees every element; the largest element is looked at alone.
       const start = view.slice();
-      const largest = analytic.reduce((best, v, i) => (Math.abs(v) > Math.abs(analytic[best]) ? i : best), 0);
+      const largest = Array.from(analytic).reduce((best, v, i) => (Math.abs(v) > Math.abs(analytic[best]) ? i : best), 0);
       const directions = [Float64Array.from(view, () => stream.normal()), Float64Array.from(view, (_, i) => (i === largest ? 1 : 0))];
       for (const direction of directions) {
         const at = async (step: number): Promise<number> => {
