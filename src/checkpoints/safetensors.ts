@@ -118,11 +118,7 @@ export function writeSafetensors(
   const headerBytes = Buffer.from(text, "utf8");
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(headerBytes.length));
-  try {
-    writeFileAtomic(path, [length, headerBytes, ...chunks]);
-  } catch (error) {
-    throw new UserError(`Could not write ${path}: ${messageOf(error)}. What was there before is intact; free some space or choose another folder.`);
-  }
+  writeFileAtomic(path, [length, headerBytes, ...chunks]);
 }
 
 function encode(data: Float32Array, format: FloatFormat): Uint8Array {

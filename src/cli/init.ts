@@ -24,7 +24,7 @@ export function initCommand(): Command {
     .option("--max-pixels <n>", "images are reduced to at most this many pixels", wholeNumber, 128 * 128)
     .option("--seed <n>", "seed of the random weights", wholeNumber, 0)
     .action(async (options: InitOptions) => {
-      const { existsSync, readdirSync } = await import("node:fs");
+      const { existsSync, readdirSync, renameSync, rmSync } = await import("node:fs");
       const { UserError } = await import("../util/errors.js");
       const { loadDataset } = await import("../datasets/dataset.js");
       const { createSmallModel } = await import("../training/small-model.js");
@@ -37,8 +37,16 @@ export function initCommand(): Command {
         `<think>${goldReasoning ?? ""}</think><answer>${answer}</answer>`,
         `<|im_start|>user\n${question}<|im_end|>\n<|im_start|>assistant\n`,
       ]);
-      const made = createSmallModel(out, { size: modelSizes[size], texts, vocabulary, minPixels, maxPixels, seed });
-      process.stdout.write(`wrote ${out}: Qwen3-VL of size ${size}, vocabulary ${made.vocabulary} learned from ${examples.length} examples\n`);
+      // Whole or not at all: a half-made folder would only be in the way of the next try.
+      const temporary = `${out.replace(/[/\\]+$/, "")}.tmp-${process.pid}`;
+      try {
+        const made = createSmallModel(temporary, { size: modelSizes[size], texts, vocabulary, minPixels, maxPixels, seed });
+        if (existsSync(out)) rmSync(out, { recursive: true });
+        renameSync(temporary, out);
+        process.stdout.write(`wrote ${out}: Qwen3-VL of size ${size}, vocabulary ${made.vocabulary} learned from ${examples.length} examples\n`);
+      } finally {
+        rmSync(temporary, { recursive: true, force: true });
+      }
     });
 }
 

@@ -10,8 +10,8 @@ export const demoSettings = {
   /** Steps over which a training curve is averaged before levels are read from it. */
   smoothing: 5,
   run: {
-    steps: 25,
-    prompts: 8,
+    steps: 20,
+    prompts: 6,
     groupSize: 8,
     learningRate: 3e-4,
     beta: 0.04,

@@ -15,5 +15,5 @@ export const temperatures = [1, 0] as const;
 
 /** The way in which end points are measured. */
 export function endEvaluation(out: string, settings: ExperimentSettings, temperature: number): EndEvaluation {
-  return { data: experimentFiles.data(out), questions: settings.questions, temperature, maxTokens: settings.run.maxTokens };
+  return { data: experimentFiles.data(out), questions: temperature === 0 ? settings.greedyQuestions : settings.questions, temperature, maxTokens: settings.run.maxTokens };
 }

@@ -74,7 +74,7 @@ function settingsText({ settings, arms }: MarkdownOptions): string {
   const { run, trainExamples, questions, curveQuestions, curveEvery } = settings;
   const list = arms.map(({ label, about }) => `- **${label}**: ${about}`).join("\n");
   return [
-    `Each run: ${run.steps} steps of ${run.prompts} × ${run.groupSize} completions (SFT: ${run.prompts * run.groupSize} gold chains a step, so every method sees ${run.steps * run.prompts * run.groupSize} samples), ${trainExamples} training questions, learning rate ${run.learningRate}, β ${run.beta}, τ ${run.tau}, at most ${run.maxTokens} tokens. End points: ${questions} held-out questions, one completion each, the same sampling seeds for all. Curves: ${curveQuestions} held-out questions every ${curveEvery} steps at temperature 1.`,
+    `Each run: ${run.steps} steps of ${run.prompts} × ${run.groupSize} completions (SFT: ${run.prompts * run.groupSize} gold chains a step, so every method sees ${run.steps * run.prompts * run.groupSize} samples), ${trainExamples} training questions, learning rate ${run.learningRate}, β ${run.beta}, τ ${run.tau}, at most ${run.maxTokens} tokens. End points: ${questions} held-out questions, one completion each (greedy decoding: the first ${settings.greedyQuestions}), the same sampling seeds for all. Curves: ${curveQuestions} held-out questions every ${curveEvery} steps at temperature 1.`,
     list,
   ].join("\n\n");
 }

@@ -6,6 +6,8 @@ export interface ExperimentSettings {
   readonly trainExamples: number;
   /** Held-out questions of the end points. */
   readonly questions: number;
+  /** Of them, those answered by greedy decoding too. */
+  readonly greedyQuestions: number;
   /** Held-out questions of each point of the learning curves, and the steps between points. */
   readonly curveQuestions: number;
   readonly curveEvery: number;
@@ -18,15 +20,17 @@ export const experimentSettings: ExperimentSettings = {
   dataSeed: 1,
   trainExamples: 1024,
   questions: 512,
+  greedyQuestions: 192,
   curveQuestions: 64,
   curveEvery: 5,
-  run: { steps: 25, prompts: 8, groupSize: 8, learningRate: 3e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
+  run: { steps: 25, prompts: 6, groupSize: 8, learningRate: 3e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
 };
 
 /** A trial of the whole path in minutes; its numbers mean nothing. */
 export const quickSettings: ExperimentSettings = {
   ...experimentSettings,
   questions: 64,
+  greedyQuestions: 64,
   curveQuestions: 32,
   curveEvery: 2,
   run: { ...experimentSettings.run, steps: 4 },

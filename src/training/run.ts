@@ -164,13 +164,20 @@ function noteFailure(run: RunFolder, error: unknown, step: number, total: number
 
 /** What the file system or SQLite says of a full disk, with the way out. */
 function explained(error: unknown, dir: string): unknown {
-  const code = (error as { code?: string }).code ?? "";
+  const { code, message } = rootOf(error);
   const way = `the run is intact up to its last checkpoint; then continue with: breakwater train --resume ${dir}`;
   if (code === "ENOSPC" || code === "SQLITE_FULL" || code === "EDQUOT") {
-    return new UserError(`${dir}: the disk is full (${messageOf(error)}); free some space: ${way}`);
+    return new UserError(`${dir}: the disk is full (${message}); free some space: ${way}`);
   }
   if (["EIO", "EROFS", "EACCES", "EPERM", "EFBIG", "SQLITE_IOERR", "SQLITE_READONLY"].some((name) => code.startsWith(name))) {
-    return new UserError(`${dir}: cannot write (${messageOf(error)}); mend that: ${way}`);
+    return new UserError(`${dir}: cannot write (${message}); mend that: ${way}`);
   }
   return error;
+}
+
+/** Code and message of what the file system or SQLite said at first. */
+function rootOf(error: unknown): { code: string; message: string } {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  return { code: (root as { code?: string }).code ?? "", message: messageOf(root) };
 }

@@ -1,13 +1,14 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { messageOf, UserError } from "./errors.js";
 
-/** Writes a whole file or nothing: temporary name beside it, flushed, renamed. Throws what the file system says. */
+/** Writes a whole file or nothing: temporary name beside it, flushed, renamed. @throws UserError with the cause. */
 export function writeFileAtomic(path: string, data: string | Uint8Array | readonly Uint8Array[]): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.tmp-${process.pid}`;
   const chunks: readonly Uint8Array[] =
     typeof data === "string" ? [Buffer.from(data, "utf8")] : data instanceof Uint8Array ? [data] : data;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     const fd = openSync(temporary, "w");
     try {
       for (const chunk of chunks) for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
@@ -18,7 +19,7 @@ export function writeFileAtomic(path: string, data: string | Uint8Array | readon
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw new UserError(`${path}: cannot be written (${messageOf(error)}); what was there is intact: free some space, mend the folder, or name another place`, { cause: error });
   }
 }
 

@@ -66,7 +66,7 @@ export async function writePhantomDataset(dir: string, options: Partial<PhantomO
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     if (error instanceof UserError) throw error;
-    throw new UserError(`The phantom data set could not be written to ${target}: ${messageOf(error)}`);
+    throw new UserError(`The phantom data set could not be written to ${target}: ${messageOf(error)}. Nothing of it was left there; free some space or name another folder.`);
   }
   return { dir: target, written: true, options: full };
 }

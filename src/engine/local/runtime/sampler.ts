@@ -43,7 +43,7 @@ interface ActiveRow {
 }
 
 const prefillBatch = 8;
-const rowBucket = 8;
+const rowBucket = 16;
 const placeBucket = 32;
 const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
 

@@ -25,7 +25,7 @@ export class Sessions {
 
   constructor(
     private readonly options: SessionOptions,
-    private readonly limit = 48,
+    private readonly limit = 128,
   ) {}
 
   async get(key: string, build: () => BuiltGraph): Promise<RunnableGraph> {
