@@ -36,7 +36,9 @@ export function hasFinished(dir: string): boolean {
   }
 }
 
-function requireSame(config: TrainConfig & { readonly output: string }): void {
+/** Throws a UserError where the run's folder holds a run with other settings; an absent one is fine. */
+export function requireSame(config: TrainConfig & { readonly output: string }): void {
+  if (!existsSync(runFiles.config(config.output))) return;
   const there = { ...configOf(readRunConfig(config.output), `${config.output}/config.json`), output: config.output };
   const keys = (Object.keys(config) as (keyof TrainConfig)[]).filter(
     (key) => JSON.stringify(there[key]) !== JSON.stringify(config[key]),

@@ -10,10 +10,10 @@ export const demoSettings = {
   /** Steps over which a training curve is averaged before levels are read from it. */
   smoothing: 5,
   run: {
-    steps: 20,
+    steps: 24,
     prompts: 6,
     groupSize: 8,
-    learningRate: 3e-4,
+    learningRate: 1.5e-4,
     beta: 0.04,
     tau: 0.6,
     maxTokens: 128,

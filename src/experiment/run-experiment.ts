@@ -6,7 +6,7 @@ import { evaluateModel, evaluateRun, savedEvaluation } from "../campaign/evaluat
 import { listenForInterrupt } from "../campaign/interrupt.js";
 import { phantomRunConfig, shippedStart } from "../campaign/phantom-run.js";
 import { runPool } from "../campaign/pool.js";
-import { completeRun, hasFinished } from "../campaign/train-run.js";
+import { completeRun, hasFinished, requireSame } from "../campaign/train-run.js";
 import { writePhantomDataset } from "../datasets/phantom/index.js";
 import { lockRun } from "../store/lock.js";
 import { modelFolder } from "../training/create-parts.js";
@@ -72,6 +72,15 @@ async function makeRuns(
     const data = experimentFiles.data(out);
     board.message(`Data: ${settings.trainExamples} training and ${settings.questions} held-out questions in ${data}`);
     await writePhantomDataset(data, { difficulty: "easy", seed: settings.dataSeed, train: settings.trainExamples, test: settings.questions });
+    const configOfRun = ({ start, arm, seed }: PlannedRun) =>
+      phantomRunConfig({
+        ...{ method: arm.method, seed, data, settings: settings.run, shaping: arm.shaping, checkpointEvery: 20 },
+        output: experimentFiles.run(out, { start, arm, seed }),
+        model: models.get(start) ?? "",
+        evaluation: { every: settings.curveEvery, questions: settings.curveQuestions, temperature: 1 },
+      });
+    // Finished runs too: results must not mix settings.
+    for (const run of planned) requireSame(configOfRun(run));
     const open = planned.filter((run) => !isDone(out, run, settings));
     board.message(`${planned.length} runs, ${planned.length - open.length} of them finished before, ${width} at a time`);
     let done = 0;
@@ -98,14 +107,8 @@ async function makeRuns(
     );
     const runJobs = open.map((run) =>
       job(`${run.start}: ${run.arm.label}, seed ${run.seed}`, async (track) => {
-        const { start, arm, seed } = run;
-        const dir = experimentFiles.run(out, run);
-        const config = phantomRunConfig({
-          method: arm.method,
-          ...{ seed, output: dir, model: models.get(start) ?? "", data, settings: settings.run, shaping: arm.shaping },
-          evaluation: { every: settings.curveEvery, questions: settings.curveQuestions, temperature: 1 },
-          checkpointEvery: 20,
-        });
+        const config = configOfRun(run);
+        const dir = config.output;
         if (!(await completeRun(config, track.display, interrupt.requested))) return false;
         for (const temperature of temperatures) await evaluateRun(dir, endEvaluation(out, settings, temperature), progress(track));
         board.setFooter(`${++done} of ${open.length} runs, about ${duration((board.seconds / done) * (open.length - done))} left`);

@@ -23,7 +23,7 @@ export const experimentSettings: ExperimentSettings = {
   greedyQuestions: 192,
   curveQuestions: 64,
   curveEvery: 5,
-  run: { steps: 25, prompts: 6, groupSize: 8, learningRate: 3e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
+  run: { steps: 25, prompts: 6, groupSize: 8, learningRate: 1.5e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
 };
 
 /** A trial of the whole path in minutes; its numbers mean nothing. */
