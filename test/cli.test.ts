@@ -20,7 +20,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "breakwater-cli-"));
   cli = commandIn(compiled, folder);
   await writePhantomDataset(join(folder, "data"), { train: 8, test: 4, seed: 5 });
-  createSmallModel(join(folder, "model"), { size: tinySize, texts: ["What is seen in the left lung?"], vocabulary: 300, minPixels: 256, maxPixels: 1024, seed: 1 });
+  createSmallModel(join(folder, "model"), { size: { ...tinySize, maxPositions: 1024 }, texts: ["What is seen in the left lung?"], vocabulary: 300, minPixels: 256, maxPixels: 1024, seed: 1 });
   writeFileSync(join(folder, "config.yaml"), CONFIG);
 }, 400_000);
 afterAll(() => {
@@ -62,7 +62,7 @@ describe("help", () => {
 
 describe("filters on pipes", () => {
   it("steps: good lines come out in order, the bad one is named, and the exit code is 1", async () => {
-    const text = "<thinking>This is a CT. 2. The liver is seen.</thinking><answer>cyst</answer>";
+    const text = "<think>This is a CT. 2. The liver is seen.</think><answer>cyst</answer>";
     const input = [{ id: "a", text }, { id: "b" }, { id: "c", text: "no tags" }].map((row) => JSON.stringify(row)).join("\n");
     const { code, stdout, stderr } = await cli(["steps"], input);
     expect(code).toBe(1);
@@ -79,14 +79,14 @@ describe("filters on pipes", () => {
       tokens: 4,
       steps: valid.map((v, i) => ({ start: 2 * i, end: 2 * i + 2, valid: v })),
     });
-    const group = { id: 1, method: "mrpo", rollouts: [rollout(1, 1, [true, true]), rollout(0, 0.5, [true, false]), rollout(0, null, [null, true])] };
+    const group = { id: 1, method: "mrpo", rollouts: [rollout(1, 1, [true, true]), rollout(0, 0.5, [false, true]), rollout(0, null, [null, true])] };
     const { code, stdout, stderr } = await cli(["shape"], `${JSON.stringify(group)}\n{"id":2,"method":"ppo"}\n`);
     expect([code, stderr]).toEqual([1, expect.stringMatching(/line 2: .*method/)]);
     const [{ advantages, tokenAdvantages }] = lines(stdout) as [{ advantages: number[]; tokenAdvantages: number[][] }];
     expect(advantages[0]).toBeCloseTo(-advantages[1], 12);
     expect(tokenAdvantages[0]).toEqual(Array(4).fill(advantages[0]));
-    expect(tokenAdvantages[1][0]).toBeCloseTo(-advantages[1], 12);
-    expect(tokenAdvantages[1][2]).toBeLessThan(advantages[1]);
+    expect(tokenAdvantages[1][0]).toBeLessThan(advantages[1]);
+    expect(tokenAdvantages[1][2]).toBeCloseTo(-advantages[1], 12);
     expect([advantages[2], ...tokenAdvantages[2]]).toEqual([0, 0, 0, 0, 0]);
   });
 

@@ -168,7 +168,7 @@ function checkSchema(db: Database.Database, path: string): void {
     rows = db.prepare("PRAGMA user_version").all();
   } catch (error) {
     db.close();
-    throw new UserError(`${path}: not a readable SQLite file: ${(error as Error).message}`);
+    throw new UserError(`${path}: not a readable SQLite file: ${(error as Error).message}; reading needs a little room beside it: where the disk is full or read-only, free some or copy the run elsewhere`);
   }
   const { user_version: version } = rows[0] as { user_version: number };
   if (version <= ROLLOUTS_SCHEMA) return;

@@ -146,6 +146,13 @@ async function goldLesson(batch: readonly Example[], epoch: number, options: Loo
     const completion = parts.codec.target(example, epoch);
     return completion === null || prompt.tokens.length + completion.length > maxSequence ? [] : [{ prompt, completion }];
   });
+  if (gold.length === 0) {
+    const named = fit.slice(0, 3).map(({ example }) => example.id).join(", ");
+    throw new UserError(
+      `no gold completion of the batch fits (${named}, …): with its prompt each has more than the ${maxSequence} tokens that engine ` +
+        `${parts.engine.capabilities.name} takes; take a model with a longer context or a larger vocabulary`,
+    );
+  }
   return {
     data: supervisedData(gold, config),
     metrics: supervisedMetrics(gold.map(({ completion }) => completion.length)),

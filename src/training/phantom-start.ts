@@ -90,18 +90,20 @@ export function startStages(profile: ProfileName): readonly Stage[] {
 export interface StartPolicyOptions {
   readonly profile: ProfileName;
   readonly stages?: readonly Stage[];
+  /** Of the engine; it chooses where not given. */
+  readonly workers?: number;
   readonly onStep: (stage: Stage, step: number, loss: number) => void;
 }
 
 /** Makes a start policy in `out` (weights in half precision); works in a temporary folder beside it. */
-export async function makeStartPolicy(out: string, { profile, stages = startStages(profile), onStep }: StartPolicyOptions): Promise<void> {
+export async function makeStartPolicy(out: string, { profile, stages = startStages(profile), workers, onStep }: StartPolicyOptions): Promise<void> {
   const work = mkdtempSync(join(dirname(resolve(out)), ".start-policy-"));
   try {
     let from = join(work, "0");
     createPhantomModel(from, 1);
     const processor = Processor.fromFolder(from);
     for (const [i, stage] of stages.entries()) {
-      const engine = await createLocalEngine({ model: from, maxRows: stage.maxRows });
+      const engine = await createLocalEngine({ model: from, workers, maxRows: stage.maxRows });
       try {
         await runStage(engine, processor, stage, { batch: 32, onStep: (step, _steps, loss) => onStep(stage, step, loss) });
         from = join(work, String(i + 1));
