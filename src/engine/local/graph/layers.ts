@@ -107,13 +107,10 @@ export function swiglu(g: Graph, gate: Tensor, up: Tensor): Tensor {
   const out = g.node("Mul", [silu, up], shape);
   g.record([gate, up], [out], ([d]) => {
     if (!d) return [null, null];
-    // silu' = s + silu·(1 − s) with s = sigmoid(gate)
+    // With s = sigmoid(gate): silu' = s + silu·(1 − s), so d·up·silu' = d·(s·(up − out) + out).
     const s = g.node("Sigmoid", [gate], shape);
-    const slope = g.node("Add", [s, g.node("Sub", [silu, g.node("Mul", [silu, s], shape)], shape)], shape);
-    return [
-      gate.needsGrad ? g.node("Mul", [g.node("Mul", [d, up], shape), slope], shape) : null,
-      up.needsGrad ? g.node("Mul", [d, silu], shape) : null,
-    ];
+    const slope = g.node("Add", [g.node("Mul", [s, g.node("Sub", [up, out], shape)], shape), out], shape);
+    return [gate.needsGrad ? g.node("Mul", [d, slope], shape) : null, up.needsGrad ? g.node("Mul", [d, silu], shape) : null];
   });
   return out;
 }
@@ -219,22 +216,22 @@ export function attention(g: Graph, queries: Tensor, keysT: Tensor, values: Tens
 
 /** One key and value beside a cache: what a decoding step adds. */
 export interface CachedAttention {
-  /** `[R, keyHeads, d, T]` */
-  readonly keysT: Tensor;
+  /** `[R, keyHeads, T, d]` */
+  readonly keys: Tensor;
   /** `[R, keyHeads, T, d]` */
   readonly values: Tensor;
   /** Additive `[R, 1, 1, T]`. */
   readonly mask: Tensor;
-  /** `[R, keyHeads, d, 1]` */
-  readonly ownKeysT: Tensor;
+  /** `[R, keyHeads, 1, d]` */
+  readonly ownKeys: Tensor;
   /** `[R, keyHeads, 1, d]` */
   readonly ownValues: Tensor;
 }
 
 /** Attention of `[R, keyHeads, q, d]` over a cache and the step's own token; forward only, the cache is not copied. */
 export function cachedAttention(g: Graph, queries: Tensor, c: CachedAttention, scale: number): Tensor {
-  const past = add(g, matmul(g, queries, c.keysT, { alpha: scale }), c.mask);
-  const own = matmul(g, queries, c.ownKeysT, { alpha: scale });
+  const past = add(g, matmul(g, queries, c.keys, { transB: true, alpha: scale }), c.mask);
+  const own = matmul(g, queries, c.ownKeys, { transB: true, alpha: scale });
   const T = past.shape[3];
   const joined = concat(g, [past, own], 3);
   const probabilities = g.node("Softmax", [joined], joined.shape, { attributes: { axis: -1 } });

@@ -98,10 +98,10 @@ export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: 
       g.output(`keys.${layer}`, keys);
       g.output(`values.${layer}`, values);
       const cache = {
-        keysT: g.input(`cache.keys.${layer}`, [R, keyHeads, d, T]),
+        keys: g.input(`cache.keys.${layer}`, [R, keyHeads, T, d]),
         values: g.input(`cache.values.${layer}`, [R, keyHeads, T, d]),
         mask,
-        ownKeysT: reshape(g, keys, [R, keyHeads, d, 1]),
+        ownKeys: reshape(g, keys, [R, keyHeads, 1, d]),
         ownValues: reshape(g, values, [R, keyHeads, 1, d]),
       };
       const out = cachedAttention(g, splitQueryHeads(g, q, [R], 1, keyHeads, d), cache, 1 / Math.sqrt(d));

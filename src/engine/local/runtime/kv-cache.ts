@@ -2,12 +2,12 @@ import type { TextConfig } from "../model/config.js";
 
 /**
  * Keys and values of the rows being decoded, owned by JavaScript and read by the graph in place: an output would be
- * copied at every step. Row-major, so the first R rows are a view. Keys are stored transposed, as the product needs them.
+ * copied at every step. Row-major, so the first R rows are a view.
  */
 export class KvCache {
-  /** Per layer `[rows, keyHeads, headDim, capacity]`. */
-  keys: Float32Array[] = [];
   /** Per layer `[rows, keyHeads, capacity, headDim]`. */
+  keys: Float32Array[] = [];
+  /** As `keys`. */
   values: Float32Array[] = [];
   /** `[rows, capacity]`: 0 where a key stands, −1e9 elsewhere. */
   mask = new Float32Array();
@@ -30,13 +30,14 @@ export class KvCache {
     const mask = new Float32Array(rows * capacity).fill(-1e9);
     for (let r = 0; r < rows && old > 0; r++) mask.set(this.mask.subarray(r * old, (r + 1) * old), r * capacity);
     for (let l = 0; l < layers; l++) {
-      const keys = new Float32Array(rows * width * capacity);
-      const values = new Float32Array(rows * width * capacity);
-      for (let i = 0; i < rows * width && old > 0; i++) keys.set(this.keys[l].subarray(i * old, (i + 1) * old), i * capacity);
       const block = old * headDim;
-      for (let i = 0; i < rows * keyHeads && old > 0; i++) values.set(this.values[l].subarray(i * block, (i + 1) * block), i * capacity * headDim);
-      this.keys[l] = keys;
-      this.values[l] = values;
+      const grown = (from: Float32Array | undefined): Float32Array => {
+        const to = new Float32Array(rows * width * capacity);
+        for (let i = 0; i < rows * keyHeads && from; i++) to.set(from.subarray(i * block, (i + 1) * block), i * capacity * headDim);
+        return to;
+      };
+      this.keys[l] = grown(this.keys[l]);
+      this.values[l] = grown(this.values[l]);
     }
     this.mask = mask;
     this.capacity = capacity;
@@ -44,14 +45,16 @@ export class KvCache {
 
   /** Stores one token's keys and values, `[keyHeads·headDim]` at `from` of the given arrays, at `place` of `row`. */
   store(layer: number, row: number, place: number, keys: Float32Array, values: Float32Array, from: number): void {
-    const { capacity, width } = this;
+    const { capacity } = this;
     const { keyHeads, headDim } = this.config;
-    const target = this.keys[layer];
-    for (let i = 0, at = row * width * capacity + place; i < width; i++, at += capacity) target[at] = keys[from + i];
+    const k = this.keys[layer];
     const v = this.values[layer];
     for (let h = 0; h < keyHeads; h++) {
       const at = ((row * keyHeads + h) * capacity + place) * headDim;
-      for (let i = 0; i < headDim; i++) v[at + i] = values[from + h * headDim + i];
+      for (let i = 0, source = from + h * headDim; i < headDim; i++, source++) {
+        k[at + i] = keys[source];
+        v[at + i] = values[source];
+      }
     }
   }
 

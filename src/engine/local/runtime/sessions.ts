@@ -50,13 +50,20 @@ export class Sessions {
       extra: { session: { set_denormal_as_zero: "1" } },
     });
     const { inputs, outputs, gradients } = graph;
+    // A view of the weights is the same object at every run, and edits in place are seen: its tensor is made once.
+    const tensors = new Map<string, Tensor>();
     const runnable: RunnableGraph = {
       graph: { inputs, outputs, gradients },
       run: async (feed) => {
         const feeds: Record<string, Tensor> = {};
         for (const input of inputs) {
           const data = feed(input);
-          feeds[input.name] = new ort.Tensor(input.dtype as "float32", data as Float32Array, input.shape);
+          let tensor = tensors.get(input.name);
+          if (tensor?.data !== data) {
+            tensor = new ort.Tensor(input.dtype as "float32", data as Float32Array, input.shape);
+            tensors.set(input.name, tensor);
+          }
+          feeds[input.name] = tensor;
         }
         const results = await session.run(feeds);
         return Object.fromEntries(outputs.map(({ name }) => [name, results[name].data as Feed]));
