@@ -26,6 +26,7 @@ it("VQA-RAD: supervised, then answer and length rewards alone, on real radiograp
     data: { path: data, openEndedOnly: true },
     evaluation: { every: 1, questions: 2, data: { openEndedOnly: true } },
     batch: { prompts: 2 },
+    sampling: { groupSize: 2, maxTokens: 8 },
     engine: { workers: 0, threads: 1 },
   } as const;
   const options = { makeParts: createParts, display: silentDisplay };
@@ -38,7 +39,6 @@ it("VQA-RAD: supervised, then answer and length rewards alone, on real radiograp
       output: join(folder, "grpo"),
       judge: { kind: "none" },
       rewards: { weights: { process: 0 } },
-      sampling: { groupSize: 2, maxTokens: 8 },
     }),
     options,
   );

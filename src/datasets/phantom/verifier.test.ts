@@ -253,7 +253,8 @@ describe("corrupted chains", () => {
       if (verdicts[0].valid && verdicts[1].valid) contextRight++;
     }
     expect(correct / runs).toBeGreaterThan(0.25);
-    expect(correct / runs).toBeLessThan(0.6);
+    // What a policy could reach that imitates them without an error of its own.
+    expect(correct / runs).toBeLessThan(0.7);
     expect(early / failing).toBeGreaterThan(0.55);
     expect(contextRight / runs).toBeGreaterThan(0.3);
     expect(contextRight / runs).toBeLessThan(0.5);
