@@ -16,6 +16,7 @@ import type {
 import type { Datum } from "../../types.js";
 import { openModel, saveState, saveWeights, loadState, type LoraOptions, type OpenedModel } from "./folders.js";
 import { adamWStep, norm2, type AdamWState } from "./runtime/adamw.js";
+import { addInto } from "./runtime/model.js";
 import type { Row } from "./runtime/pack.js";
 import { LANES, LocalReplica, type Replica, type ReplicaSetup } from "./runtime/replica.js";
 import { WorkerReplica } from "./runtime/worker-replica.js";
@@ -133,7 +134,7 @@ class LocalEngine implements Engine {
   async optimStep(params: AdamWParams): Promise<OptimStepResult> {
     await this.takeGradients();
     const [gradient, ...rest] = this.lanes;
-    for (const lane of rest) for (let i = 0; i < gradient.length; i++) gradient[i] += lane[i];
+    for (const lane of rest) addInto(gradient, lane);
     const gradNorm = norm2(gradient);
     if (!Number.isFinite(gradNorm)) {
       throw new UserError(`the gradient is not finite (norm ${gradNorm}); nothing was changed. Lower optimizer.learningRate, or look for NaN in advantages or log-probabilities.`);

@@ -43,7 +43,7 @@ export interface Replica {
   accumulate(share: Share, loss: LossSpec): Promise<LossSums>;
   /** Writes a lane's gradient into a shared buffer and clears it. */
   takeGradient(lane: number, into: Float32Array): Promise<void>;
-  /** Results of requests[i] for every i with i mod `of` = `which`. */
+  /** In the order of the requests given: the engine has shared them out. */
   sample(requests: readonly SampleRequest[], params: SamplingParams): Promise<SampledSequence[][]>;
   abort(): void;
   close(): Promise<void>;
