@@ -13,6 +13,8 @@ export interface EngineCapabilities {
   readonly reference: boolean;
   /** save/load restore optimiser moments bit for bit. */
   readonly exactResume: boolean;
+  /** `sample` may run beside the other calls; it samples from the weights at its call, whatever is updated meanwhile. */
+  readonly samplesWhileTraining: boolean;
 }
 
 export interface SampleRequest {

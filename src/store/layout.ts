@@ -6,6 +6,7 @@ export const runFiles = {
   status: (dir: string) => join(dir, "status.json"),
   metrics: (dir: string) => join(dir, "metrics.jsonl"),
   timings: (dir: string) => join(dir, "timings.jsonl"),
+  timeline: (dir: string) => join(dir, "timeline.jsonl"),
   evaluations: (dir: string) => join(dir, "evaluations.jsonl"),
   rollouts: (dir: string) => join(dir, "rollouts.sqlite"),
   log: (dir: string) => join(dir, "log.txt"),

@@ -25,6 +25,7 @@ export function openRun(path: string): RunReader {
     status,
     metrics: () => readJsonLines(runFiles.metrics(dir)),
     timings: () => readJsonLines(runFiles.timings(dir)),
+    timeline: () => readJsonLines(runFiles.timeline(dir)),
     evaluations: () => readJsonLines(runFiles.evaluations(dir)),
     checkpoints: () => checkpointsOf(dir),
     modelDir: () => (existsSync(runFiles.model(dir)) ? runFiles.model(dir) : null),

@@ -14,6 +14,7 @@ import {
   type RunStatus,
   type StoredExample,
   type StoredRollout,
+  type TimelineSpan,
   type TimingsRow,
 } from "./types.js";
 
@@ -24,6 +25,7 @@ import {
 export class RunFolder {
   private readonly metrics: JsonLinesWriter;
   private readonly timings: JsonLinesWriter;
+  private readonly timeline: JsonLinesWriter;
   private readonly evaluations: JsonLinesWriter;
   private readonly db: RolloutsDb;
   private readonly startedAt = Date.now();
@@ -35,6 +37,7 @@ export class RunFolder {
   ) {
     this.metrics = new JsonLinesWriter(runFiles.metrics(dir));
     this.timings = new JsonLinesWriter(runFiles.timings(dir));
+    this.timeline = new JsonLinesWriter(runFiles.timeline(dir));
     this.evaluations = new JsonLinesWriter(runFiles.evaluations(dir));
     this.db = RolloutsDb.open(runFiles.rollouts(dir));
   }
@@ -73,7 +76,7 @@ export class RunFolder {
     try {
       mkdirSync(runFiles.checkpoints(dir), { recursive: true });
       const step = lastStep(dir);
-      for (const file of [runFiles.metrics(dir), runFiles.timings(dir), runFiles.evaluations(dir)]) {
+      for (const file of [runFiles.metrics(dir), runFiles.timings(dir), runFiles.timeline(dir), runFiles.evaluations(dir)]) {
         // Without a checkpoint the run starts again from the start policy: its evaluation (step 0) is made again too.
         truncateAfter(file, step === 0 ? -1 : step);
       }
@@ -93,6 +96,10 @@ export class RunFolder {
   recordStep(metrics: MetricsRow, timings: TimingsRow): void {
     this.metrics.append([metrics]);
     this.timings.append([timings]);
+  }
+
+  recordTimeline(spans: readonly TimelineSpan[]): void {
+    if (spans.length > 0) this.timeline.append(spans);
   }
 
   recordEvaluations(rows: readonly EvaluationRow[]): void {
@@ -128,6 +135,7 @@ export class RunFolder {
   close(): void {
     this.metrics.close();
     this.timings.close();
+    this.timeline.close();
     this.evaluations.close();
     this.db.close();
     this.lock.release();

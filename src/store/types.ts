@@ -54,9 +54,24 @@ export interface MetricsRow {
   readonly zeroGroups: number;
   /** Prompts left out because prompt and completion do not fit the engine's longest sequence. */
   readonly skippedPrompts: number;
+  /** Updates between the policy that sampled the batch and the one that learned from it; `null` for SFT. */
+  readonly staleness: number | null;
+  /**
+   * Mean of log π_sampling − log π_now over the tokens learned from, nats: an estimate of KL(π_sampling ‖ π_now). About 0
+   * on-policy; beyond that it shows the lag, or an engine whose sampling and training disagree. `null` for SFT.
+   */
+  readonly policyShift: number | null;
 }
 
-/** One line of timings.jsonl: seconds per phase, kept apart from the metrics because they never repeat. */
+/** One line of timeline.jsonl: one piece of work that step `step` needed, begun and ended in milliseconds since 1970. */
+export interface TimelineSpan {
+  readonly lane: "sample" | "judge" | "reference" | "train" | "evaluate" | "save";
+  readonly step: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One line of timings.jsonl: seconds that the loop waited for each phase, kept apart from the metrics because they never repeat. */
 export interface TimingsRow {
   readonly step: number;
   readonly sample: number;
@@ -164,6 +179,8 @@ export interface RunReader {
   status(): RunStatus | null;
   metrics(): MetricsRow[];
   timings(): TimingsRow[];
+  /** Ordered by end. */
+  timeline(): TimelineSpan[];
   evaluations(): EvaluationRow[];
   /** Folders of the whole checkpoints, ascending by step. */
   checkpoints(): { readonly step: number; readonly dir: string }[];

@@ -21,7 +21,7 @@ function engine(): TabularEngine {
 
 describe("checkpoints", () => {
   it("keeps the newest ones and leaves no temporary name behind", async () => {
-    for (const step of [1, 2, 3]) await saveCheckpoint(folder, engine(), stateAt(step), 2);
+    for (const step of [1, 2, 3]) await saveCheckpoint(folder, engine(), stateAt(step), { keep: 2, pending: [] });
     expect(readdirSync(join(folder, "checkpoints")).sort()).toEqual(["step-000002", "step-000003"]);
     expect(newestCheckpoint(folder)).toMatchObject({ found: { state: { step: 3 } }, refused: [] });
   });
@@ -39,8 +39,8 @@ describe("checkpoints", () => {
     for (const [name, message, damage] of damages) {
       const run = join(folder, name);
       mkdirSync(run);
-      await saveCheckpoint(run, engine(), stateAt(1), 5);
-      damage(await saveCheckpoint(run, engine(), stateAt(2), 5));
+      await saveCheckpoint(run, engine(), stateAt(1), { keep: 5, pending: [] });
+      damage(await saveCheckpoint(run, engine(), stateAt(2), { keep: 5, pending: [] }));
       const { found, refused } = newestCheckpoint(run);
       expect(found?.state.step, name).toBe(1);
       expect(refused).toHaveLength(1);
@@ -50,13 +50,13 @@ describe("checkpoints", () => {
   });
 
   it("a failed save (full disk) leaves the earlier ones whole and nothing half-written", async () => {
-    await saveCheckpoint(folder, engine(), stateAt(1), 1);
+    await saveCheckpoint(folder, engine(), stateAt(1), { keep: 1, pending: [] });
     const broken = engine();
     broken.save = (dir) => {
       writeFileSync(join(dir, "weights.json"), "[");
       return Promise.reject(Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }));
     };
-    await expect(saveCheckpoint(folder, broken, stateAt(2), 1)).rejects.toThrow("ENOSPC");
+    await expect(saveCheckpoint(folder, broken, stateAt(2), { keep: 1, pending: [] })).rejects.toThrow("ENOSPC");
     expect(readdirSync(join(folder, "checkpoints"))).toEqual(["step-000001"]);
     expect(newestCheckpoint(folder)).toMatchObject({ found: { state: { step: 1 } }, refused: [] });
   });

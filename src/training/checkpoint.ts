@@ -7,6 +7,7 @@ import { checkpointsOf } from "../store/reader.js";
 import { removeTemporary } from "../store/run-folder.js";
 import { flushFolder, writeFileAtomic } from "../util/atomic-file.js";
 import { messageOf, UserError } from "../util/errors.js";
+import type { PendingBatch } from "./lookahead.js";
 
 /** trainer-state.json: what the loop needs beside the engine's own state. All randomness follows from (seed, step). */
 export interface TrainerState {
@@ -28,6 +29,15 @@ interface Manifest {
   readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[];
 }
 
+/** Batches that were sampled ahead; not there where none were. */
+const PENDING_FILE = "pending.json";
+
+/** The batches that a checkpoint keeps: sampled from weights that are gone. */
+export function pendingBatches(dir: string): PendingBatch[] {
+  const file = join(dir, PENDING_FILE);
+  return existsSync(file) ? readJson<PendingBatch[]>(file) : [];
+}
+
 /** Folder of the engine's state inside a checkpoint. */
 export const ENGINE_FOLDER = "engine";
 
@@ -35,13 +45,19 @@ export const ENGINE_FOLDER = "engine";
  * Saves the exact state of a run: written under a temporary name, hashed, flushed, renamed; then the oldest checkpoints
  * beyond `keep` go. Returns its folder. Whatever fails, the earlier checkpoints stay as they were.
  */
-export async function saveCheckpoint(runDir: string, engine: Engine, state: TrainerState, keep: number): Promise<string> {
+export async function saveCheckpoint(
+  runDir: string,
+  engine: Engine,
+  state: TrainerState,
+  { keep, pending }: { readonly keep: number; readonly pending: readonly PendingBatch[] },
+): Promise<string> {
   const parent = runFiles.checkpoints(runDir);
   const target = join(parent, checkpointName(state.step));
   await writeFolder(parent, target, async (dir) => {
     mkdirSync(join(dir, ENGINE_FOLDER));
     await engine.save(join(dir, ENGINE_FOLDER), "state");
     writeFileAtomic(join(dir, "trainer-state.json"), `${JSON.stringify(state, null, 2)}\n`);
+    if (pending.length > 0) writeFileAtomic(join(dir, PENDING_FILE), `${JSON.stringify(pending)}\n`);
   });
   // Later ones were refused as torn when this run was resumed; they must not push out whole ones.
   const later = checkpointsOf(runDir).filter((checkpoint) => checkpoint.step > state.step);

@@ -5,7 +5,7 @@ import { readRunConfig, RunFolder } from "../store/run-folder.js";
 import type { RunState } from "../store/types.js";
 import type { Example } from "../types.js";
 import { messageOf, UserError } from "../util/errors.js";
-import { ENGINE_FOLDER, newestCheckpoint, saveModel, type TrainerState } from "./checkpoint.js";
+import { ENGINE_FOLDER, newestCheckpoint, pendingBatches, saveModel, type TrainerState } from "./checkpoint.js";
 import { checkImages } from "./check-images.js";
 import { configOf } from "./config.js";
 import { examplesBetween, totalSteps } from "./data-order.js";
@@ -80,6 +80,7 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
       state = await trainLoop({
         ...{ config, parts, run, display, totalSteps: total, onState },
         state: checkpoint?.state ?? fresh,
+        pending: checkpoint === null ? [] : pendingBatches(checkpoint.dir),
         stopRequested: options.stopRequested ?? (() => false),
       });
       const finished = state.step >= total;

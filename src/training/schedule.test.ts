@@ -54,7 +54,7 @@ describe("display", () => {
     ...{ step: 3, epoch: 0, loss: 0.25, kl: 0.01, gradNorm: 1, learningRate: 1, clipFraction: 0, entropy: 1 },
     ...{ rewardMean: 1.5, rewardAnswer: 0.6, rewardProcess: 0.9, rewardLength: null, accuracy: 0.5, stepValidity: 0.75 },
     ...{ failingShare: 0.5, earlyShare: null, midShare: null, lateShare: null, far: null, stepsPerChain: 5, prompts: 1, rollouts: 1 },
-    ...{ completionTokens: 1, truncatedShare: 0, unscored: 2, zeroGroups: 0, skippedPrompts: 0 },
+    ...{ completionTokens: 1, truncatedShare: 0, unscored: 2, zeroGroups: 0, skippedPrompts: 0, staleness: 0, policyShift: 0 },
   };
   const timings = { step: 3, sample: 1, judge: 0, score: 0, reference: 0, train: 1, store: 0, total: 2, tokensPerSecond: 1234.4, sampledTokensPerSecond: 1 };
 

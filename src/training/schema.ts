@@ -63,7 +63,15 @@ export const trainSchema = z.strictObject({
         .enum(["auto", "think", "thinking"])
         .default("auto")
         .describe("tag of the reasoning; auto: thinking where <think> is a special token"),
+      text: z.string().optional().describe("what is asked after the question, in words of your own; {tag} stands for the think tag"),
       system: z.string().optional().describe("system message"),
+    })
+    .prefault({}),
+  images: z
+    .strictObject({
+      minPixels: positive().optional().describe("Qwen-VL: fewest pixels of an image after resizing; the checkpoint's where not given"),
+      maxPixels: positive().optional().describe("Qwen-VL: most pixels of an image after resizing; the checkpoint's where not given"),
+      maxTiles: positive().optional().describe("InternVL: most tiles of an image beside the thumbnail; the checkpoint's where not given"),
     })
     .prefault({}),
   sft: z
@@ -82,6 +90,9 @@ export const trainSchema = z.strictObject({
       topK: count().default(0).describe("most likely tokens to sample from; 0 keeps all"),
       maxTokens: positive().default(512).describe("longest completion, tokens"),
       stop: z.array(z.string()).default(["</answer>"]).describe("texts that end a completion"),
+      maxStaleness: count()
+        .default(0)
+        .describe("batches sampled ahead of their update, while others are judged and learned from; 0 is strictly on-policy"),
     })
     .prefault({}),
   rewards: z

@@ -6,7 +6,7 @@ import type { Group, Scored, ScoredRollout } from "../types.js";
 import { mean } from "../util/statistics.js";
 import type { TrainConfig } from "./schema.js";
 
-type GroupMetrics = Omit<MetricsRow, "step" | "epoch" | "loss" | "kl" | "gradNorm" | "learningRate" | "clipFraction" | "entropy" | "skippedPrompts">;
+type GroupMetrics = Omit<MetricsRow, "step" | "epoch" | "loss" | "kl" | "gradNorm" | "learningRate" | "clipFraction" | "entropy" | "skippedPrompts" | "staleness" | "policyShift">;
 
 /** What a batch of scored groups tells; `credit_P` may be empty (evaluation). */
 export function groupMetrics(groups_P: readonly Group[], credit_P: readonly GroupCredit[], config: TrainConfig): GroupMetrics {

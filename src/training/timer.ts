@@ -9,7 +9,7 @@ const WORDS: Readonly<Record<Phase, string>> = {
   ...{ reference: "reference log-probabilities", train: "learning", store: "storing" },
 };
 
-/** Seconds of a step's phases; exactly one phase is running at a time. */
+/** Seconds of a step's phases, as the loop waited for them; exactly one phase is running at a time. */
 export class StepTimer {
   private readonly seconds: Record<Phase, number> = { sample: 0, judge: 0, score: 0, reference: 0, train: 0, store: 0 };
   private readonly started = performance.now();

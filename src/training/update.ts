@@ -11,6 +11,8 @@ export interface UpdateResult {
   readonly kl: number | null;
   readonly clipFraction: number | null;
   readonly entropy: number | null;
+  /** Mean of log π_sampling − log π_now over the tokens with a weight, nats; `null` without sampled log-probabilities. */
+  readonly policyShift: number | null;
   /** Prompt and completion tokens. */
   readonly tokens: number;
 }
@@ -29,12 +31,13 @@ export async function withReference(engine: Engine, data: readonly Datum[], conf
 export async function update(engine: Engine, data: readonly Datum[], config: TrainConfig, step: number, totalSteps: number): Promise<UpdateResult> {
   const { optimizer, loss, method } = config;
   const learningRate = learningRateAt(step, totalSteps, optimizer);
-  if (data.length === 0) return { loss: 0, learningRate, gradNorm: null, kl: null, clipFraction: null, entropy: null, tokens: 0 };
+  if (data.length === 0) return { loss: 0, learningRate, gradNorm: null, kl: null, clipFraction: null, entropy: null, policyShift: null, tokens: 0 };
   const supervised = method === "sft";
   const spec: LossSpec = supervised
     ? { kind: "cross_entropy" }
     : { kind: "policy", epsLow: loss.epsLow, epsHigh: loss.epsHigh, klCoef: loss.beta, temperature: config.sampling.temperature };
   const size = config.batch.microBatch > 0 ? config.batch.microBatch : data.length;
+  const shift = { sum: 0, tokens: 0 };
   const sums = { loss: 0, kl: 0, clipFraction: 0, entropy: 0, weight: 0, tokens: 0 };
   for (let at = 0; at < data.length; at += size) {
     const part = data.slice(at, at + size);
@@ -46,6 +49,13 @@ export async function update(engine: Engine, data: readonly Datum[], config: Tra
     sums.entropy += weight * result.entropy;
     sums.weight += weight;
     sums.tokens += result.tokens;
+    part.forEach(({ logprobs, weights }, i) => {
+      logprobs?.forEach((logprob, t) => {
+        if (weights[t] === 0) return;
+        shift.sum += logprob - result.logprobs[i][t];
+        shift.tokens++;
+      });
+    });
   }
   if (!Number.isFinite(sums.loss)) throw new Error(`step ${step}: the loss is ${sums.loss}; the weights are left as they were`);
   const { beta1, beta2, eps, weightDecay, maxGradNorm } = optimizer;
@@ -58,6 +68,7 @@ export async function update(engine: Engine, data: readonly Datum[], config: Tra
     kl: supervised || loss.beta === 0 ? null : sums.kl / sums.weight,
     clipFraction: supervised ? null : sums.clipFraction / sums.weight,
     entropy: Number.isFinite(sums.entropy) ? sums.entropy / sums.weight : null,
+    policyShift: shift.tokens > 0 ? shift.sum / shift.tokens : null,
     tokens: sums.tokens,
   };
 }

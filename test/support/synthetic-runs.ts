@@ -185,7 +185,7 @@ function metricsRow(step: number, chains: readonly EvaluatedChain[], random: Ran
     truncatedShare: 0,
     unscored: 0,
     zeroGroups: 1,
-    skippedPrompts: 0,
+    skippedPrompts: 0, staleness: 0, policyShift: 0,
   };
 }
 

@@ -26,6 +26,8 @@ export interface TabularOptions {
   readonly maxSequenceTokens?: number;
   /** Milliseconds that every call takes at least, so that a test can interrupt it. */
   readonly delay?: number;
+  /** Samples at the call, whatever is updated while it waits. */
+  readonly samplesWhileTraining?: boolean;
 }
 
 /**
@@ -49,12 +51,15 @@ export class TabularEngine implements Engine {
       trains: ["full"],
       reference: true,
       exactResume: true,
+      samplesWhileTraining: options.samplesWhileTraining === true,
     };
   }
 
   async sample(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
+    const sampleAll = () => requests.map(({ prompt, seeds }) => seeds.map((seed) => this.sampleOne(prompt.tokens, seed, params)));
+    const early = this.options.samplesWhileTraining ? sampleAll() : null;
     await this.pause(signal);
-    return requests.map(({ prompt, seeds }) => seeds.map((seed) => this.sampleOne(prompt.tokens, seed, params)));
+    return early ?? sampleAll();
   }
 
   async forward(data: readonly Pick<Datum, "prompt" | "completion">[], options: ForwardOptions = {}): Promise<number[][]> {

@@ -3,7 +3,7 @@ import type { TrainingParts } from "../../src/training/parts.js";
 import { configOf } from "../../src/training/config.js";
 import type { TrainConfig, TrainConfigInput } from "../../src/training/schema.js";
 import type { Example, Span } from "../../src/types.js";
-import { TabularEngine } from "./tabular-engine.js";
+import { TabularEngine, type TabularOptions } from "./tabular-engine.js";
 
 /** A task of four-sentence chains over a vocabulary of whole sentences; a judge of ground truth knows the right ones. */
 const OPEN = 0;
@@ -45,7 +45,7 @@ export function tabularExamples(count: number): Example[] {
   });
 }
 
-const truthJudge: Judge = {
+export const truthJudge: Judge = {
   name: "truth",
   judge: (requests) =>
     Promise.resolve(
@@ -69,7 +69,7 @@ function decode(tokens: readonly number[]): { text: string; offsets: Span[] } {
   return { text, offsets };
 }
 
-export function tabularParts(config: TrainConfig, options: { delay?: number; maxSequenceTokens?: number } = {}): TrainingParts {
+export function tabularParts(config: TrainConfig, options: Partial<TabularOptions> = {}): TrainingParts {
   const engine = new TabularEngine({ vocabulary: VOCABULARY, prior, positions: STEPS + 4, ...options });
   const examples = tabularExamples(20);
   return {

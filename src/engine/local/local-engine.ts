@@ -65,6 +65,7 @@ class LocalEngine implements Engine {
       trains: ["full", "lora"],
       reference: true,
       exactResume: true,
+      samplesWhileTraining: false,
     };
   }
 
