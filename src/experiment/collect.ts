@@ -5,9 +5,10 @@ import { readEvaluation } from "../evaluation/file.js";
 import type { Summary } from "../evaluation/summary.js";
 import { valuesOfEvaluation } from "../report/data.js";
 import { openRun } from "../store/reader.js";
-import type { EvaluationRow } from "../store/types.js";
+import type { EvaluationRow, RunReader } from "../store/types.js";
 import { hasFinished } from "../campaign/train-run.js";
 import type { PlannedRun } from "./arms.js";
+import { BlameSum, type Blame } from "./blame.js";
 import { endEvaluation, experimentFiles } from "./files.js";
 import type { ExperimentSettings } from "./settings.js";
 
@@ -21,6 +22,8 @@ export interface RunResult extends PlannedRun {
   readonly greedy: Summary | null;
   /** Held-out values at temperature 1 over training steps, the start (step 0) included. */
   readonly curves: Readonly<Record<CurveKey, Curve>>;
+  /** Over all training rollouts. */
+  readonly blame: Blame;
 }
 
 export interface StartResult {
@@ -59,10 +62,16 @@ function runResult(out: string, planned: PlannedRun, settings: ExperimentSetting
   const greedy = savedEvaluation(dir, endEvaluation(out, settings, 0));
   const run = openRun(dir);
   try {
-    return { ...planned, sampled: sampled.summary, greedy: greedy?.summary ?? null, curves: curvesOf(run.evaluations()) };
+    return { ...planned, sampled: sampled.summary, greedy: greedy?.summary ?? null, curves: curvesOf(run.evaluations()), blame: blameOf(run) };
   } finally {
     run.close();
   }
+}
+
+function blameOf(run: RunReader): Blame {
+  const sum = new BlameSum();
+  for (const step of run.rolloutSteps()) for (const rollout of run.rollouts({ step })) sum.add(rollout);
+  return sum.value;
 }
 
 function curvesOf(rows: readonly EvaluationRow[]): RunResult["curves"] {

@@ -42,6 +42,10 @@ interface FigureNames {
 const ENDS = (["accuracy", "stepValidity", "early", "earlyOfAll", "far", "lucky", "stepsPerChain"] as const).map((key) => endMeasure(key));
 const GREEDY = (["accuracy", "stepValidity", "early", "earlyOfAll", "far"] as const).map((key) => endMeasure(key, true));
 const AREAS = (["accuracy", "stepValidity", "early", "earlyOfAll"] as const).map((key) => areaMeasure(key));
+const BLAME: readonly Measure[] = [
+  { key: "right-punished", label: "Right facts punished", unit: "share", better: -1, of: ({ blame }) => blame.rightPunished },
+  { key: "inherited", label: "Mean advantage of a right fact after an error", unit: "number", better: 1, of: ({ blame }) => blame.inheritedAdvantage },
+];
 /** What the verdicts in words are about; everything else is for reading. */
 const HEADLINE = [endMeasure("accuracy"), endMeasure("stepValidity"), endMeasure("early"), endMeasure("earlyOfAll"), endMeasure("far")];
 
@@ -138,6 +142,9 @@ function startSection(start: StartResult, all: readonly RunResult[], planned: re
     "### Over training",
     "Area under the held-out curve divided by the number of steps, so that it reads as a mean. Steps to a level are read off the curve by straight lines; a run that never reaches it counts with its last step, and the brackets say how many did.",
     markdownTable(over),
+    "### What training did to right facts",
+    "Over all training rollouts: sentences whose own new fact is right, the share of them with a negative advantage, and the mean token advantage of those that repeat an earlier error and so count as invalid. This is where step-wise shaping can do harm: a rare right fact is pushed down for what it inherits.",
+    markdownTable(means(BLAME, null)),
     "### Differences to GRPO, matched by seed",
     of(runs, "grpo").length === 0 ? "No GRPO run has finished yet." : markdownTable(differences("grpo")),
     "### Differences to MRPO, matched by seed",
