@@ -37,7 +37,7 @@ export function collectRuns(dirs: readonly string[], options: CollectOptions = {
 /** A run that exists only as an evaluation (the start policy, a downloaded model). */
 export function evaluationOnly(evaluation: EvaluationFile): ReportRun {
   const { name, method, runSeed } = evaluation;
-  const none = { config: {}, metrics: [], timings: [], evaluations: [], gallery: [] };
+  const none = { config: {}, metrics: [], timings: [], timeline: [], evaluations: [], gallery: [] };
   return { name, method: method ?? name, seed: runSeed, final: evaluation, ...none };
 }
 
@@ -64,6 +64,7 @@ export function reportRun(
     config: run.config,
     metrics: run.metrics(),
     timings: run.timings(),
+    timeline: run.timeline(),
     evaluations: run.evaluations(),
     final,
     gallery: selectChains(chains, chainsPerRun),

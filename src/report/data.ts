@@ -1,6 +1,6 @@
 import type { EvaluationFile } from "../evaluation/file.js";
 import { FAR_BIN_KEYS, METRIC_KEYS, type MetricKey } from "../evaluation/metrics.js";
-import type { EvaluationRow, MetricsRow, StoredExample, TimingsRow } from "../store/types.js";
+import type { EvaluationRow, MetricsRow, StoredExample, TimelineSpan, TimingsRow } from "../store/types.js";
 import type { ChainVerdict, Rewards, Span } from "../types.js";
 import { meanSpread, type MeanSpread } from "./format.js";
 
@@ -13,6 +13,7 @@ export interface ReportRun {
   readonly config: Readonly<Record<string, unknown>>;
   readonly metrics: readonly MetricsRow[];
   readonly timings: readonly TimingsRow[];
+  readonly timeline: readonly TimelineSpan[];
   /** Evaluations made while training. */
   readonly evaluations: readonly EvaluationRow[];
   /** Evaluation of the final model. */

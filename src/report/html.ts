@@ -17,6 +17,7 @@ import {
 } from "./sections.js";
 import { selectChains } from "./select.js";
 import { styleSheet } from "./style.js";
+import { timelineSection } from "./timeline.js";
 
 export interface ReportInput {
   readonly title: string;
@@ -50,6 +51,7 @@ export function renderReport(input: ReportInput, chains: ReportRun["gallery"], i
     accumulationSection(groups, palette),
     ...(input.sections ?? []),
     gallerySection(chains, images),
+    timelineSection(input.runs),
     configurationSection(input.runs),
   ].filter((section): section is Section => section !== null);
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(SCRIPT)}'; base-uri 'none'; form-action 'none'`;

@@ -43,7 +43,7 @@ export function curvePlot(points: readonly CurvePoint[], options: CurveOptions):
   }));
   const methods = palette.methods.filter((method) => data.some((row) => row.method === method));
   const oneStep = new Set(data.map((row) => row.step)).size === 1;
-  return draw({
+  return drawPlot({
     width,
     height,
     marginLeft: 46,
@@ -116,7 +116,7 @@ export function stagePlot(rows: readonly StageShares[], options: FigureOptions):
     ];
   });
   const marginLeft = Math.min(240, 20 + 7 * Math.max(...names.map((name) => name.length)));
-  return draw({
+  return drawPlot({
     width,
     height: 44 + rows.length * 40,
     marginLeft,
@@ -184,7 +184,7 @@ export function accumulationPlot(
   }));
   const of = (method: string) => data.filter((row) => row.method === method).sort((a, b) => a.bin - b.bin);
   const empty = bins.map((_, b) => b).filter((b) => !rows.some((row) => row.bin === b));
-  return draw({
+  return drawPlot({
     width,
     height,
     marginLeft: 46,
@@ -227,7 +227,7 @@ function nameOf(row: StageShares): string {
 }
 
 /** Runs Plot on a document of its own; nothing global is touched. */
-function draw(options: Plot.PlotOptions, className = "plot"): string {
+export function drawPlot(options: Plot.PlotOptions, className = "plot"): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const figure = Plot.plot({ ...options, document: document as never, className: "plot", style: FONT }) as unknown as {
     readonly outerHTML: string;

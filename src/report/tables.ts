@@ -58,7 +58,7 @@ export function htmlTable(table: Table, caption: string): Markup {
 
 /** An interval behind a value goes under it, so that wide tables fit a page. */
 function cellMarkup(cell: string): Markup {
-  const [, value, interval] = /^(\S+) (\[[^\]]+\](?: \*)?)$/.exec(cell) ?? [];
+  const [, value, interval] = /^(\S+) (\[[^\]]+\](?: \*)?(?: p[=<][\d.]+)?)$/.exec(cell) ?? [];
   return interval === undefined ? html`${cell}` : html`${value} <span class="interval">${interval}</span>`;
 }
 

@@ -2,7 +2,7 @@ import type { EvaluatedChain } from "../../src/evaluation/chain.js";
 import { EVALUATION_FORMAT, type EvaluationFile } from "../../src/evaluation/file.js";
 import { summarize, summarizeKinds } from "../../src/evaluation/summary.js";
 import type { GalleryChain, ReportRun } from "../../src/report/data.js";
-import type { EvaluationRow, MetricsRow, TimingsRow } from "../../src/store/types.js";
+import type { EvaluationRow, MetricsRow, TimelineSpan, TimingsRow } from "../../src/store/types.js";
 import type { Span, StepVerdict } from "../../src/types.js";
 import { RandomStream, seedFrom } from "../../src/util/random.js";
 
@@ -125,6 +125,10 @@ export function syntheticRun(
     config: steps === 0 ? {} : { method, seed, sampling: { groupSize: 8, temperature: 1 }, optimizer: { learningRate: 1e-4 }, loss: { beta: 0.04 } },
     metrics,
     timings,
+    timeline: timings.flatMap(({ step }): TimelineSpan[] => [
+      { lane: "sample", step, start: 1000 * step, end: 1000 * step + 400 },
+      { lane: "train", step, start: 1000 * step + 400, end: 1000 * step + 900 },
+    ]),
     evaluations,
     final: syntheticEvaluation(name, method, seed, steps === 0 ? START : at(steps), questions, image),
     gallery: steps === 0 ? [] : Array.from({ length: 12 }, (_, q) => galleryChain(`${method.toUpperCase()}, seed ${seed}, step ${steps}`, method, syntheticChain(at(steps), q, random, image), random)),
