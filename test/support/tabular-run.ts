@@ -5,7 +5,7 @@ import { silentDisplay } from "../../src/training/display.js";
 import { resume, train } from "../../src/training/run.js";
 import { tabularConfig, tabularParts } from "./tabular-task.js";
 
-const [dir, delay] = process.argv.slice(2);
+const [dir, delay, maxStaleness] = process.argv.slice(2);
 let stopping = false;
 process.on("SIGINT", () => (stopping = true));
 const options = {
@@ -15,7 +15,7 @@ const options = {
 };
 try {
   const started = existsSync(join(dir, "config.json"));
-  const result = started ? await resume(dir, options) : await train(tabularConfig(dir), options);
+  const result = started ? await resume(dir, options) : await train(tabularConfig(dir, { sampling: { groupSize: 6, maxTokens: 12, maxStaleness: Number(maxStaleness ?? 0) } }), options);
   process.stdout.write(`${result.state} ${result.step}\n`);
 } catch (error) {
   process.stderr.write(`${(error as Error).stack}\n`);
