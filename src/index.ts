@@ -21,11 +21,14 @@ export { stepTokens, type StepTokens } from "./steps/token-spans.js";
 
 export {
   answerRewards,
+  answerScores,
   lexicalAnswerReward,
   type AnswerPair,
   type AnswerReward,
+  type AnswerScore,
   type BertScoreEncoder,
 } from "./rewards/answer.js";
+export { BertScorer, greedyMatch, type BertScore, type BertScorerOptions, type TokenEmbeddings, type TokenEncoder } from "./rewards/bert-score.js";
 export { bleu1, rouge1 } from "./rewards/lexical.js";
 export { lengthReward, type LengthRewardOptions } from "./rewards/length.js";
 export { processReward } from "./rewards/process.js";

@@ -49,6 +49,15 @@ export interface StepVerdict {
   readonly inheritedFrom?: number | null;
   /** Short, for people. */
   readonly why?: string;
+  /** Several judges only: what each one said, in their order; the bits above are the majority's. */
+  readonly votes?: readonly StepVote[];
+}
+
+/** One of several judges on a step; `null` bits where it could not judge the chain. */
+export interface StepVote {
+  readonly judge: string;
+  readonly alignment: 0 | 1 | null;
+  readonly contribution: 0 | 1 | null;
 }
 
 export type ChainVerdict = { readonly status: "judged"; readonly steps: readonly StepVerdict[] } | Unscored;
@@ -93,16 +102,23 @@ export interface Group {
   readonly rollouts: readonly ScoredRollout[];
 }
 
-/** An image ready for a Qwen-VL vision tower. */
+/** An image ready for a vision tower (Qwen-VL, InternVL), or only measured for an engine that sends the file. */
 export interface PreparedImage {
   /** Where it came from (for messages and for engines that send the file). */
   readonly source: string;
-  /** Patches along time, height, width: t·h·w rows. */
+  /** Patches along time (InternVL: tiles), height, width: t·h·w rows. */
   readonly grid: { readonly t: number; readonly h: number; readonly w: number };
-  /** `[t·h·w, channels·temporalPatch·patch·patch]`, rows in merge-block order as Qwen's processor lays them. */
+  /**
+   * `[t·h·w, channels·temporalPatch·patch·patch]`, rows in merge-block order as Qwen's processor lays them; in the layout
+   * `tiles` (InternVL) `[t, 3, side, side]`. Empty where the image was only measured.
+   */
   readonly patches: Float32Array;
-  /** Placeholder tokens that it takes in the prompt: t·h·w / merge². */
+  /** `patches` where not given. */
+  readonly layout?: "patches" | "tiles";
+  /** Placeholder tokens that it takes in the prompt: t·h·w / merge²; InternVL: t times the tokens of a tile. */
   readonly tokenCount: number;
+  /** Pixels to resize the file to before it is sent, so that a server's own processor makes `tokenCount` tokens of it. */
+  readonly sendAs?: { readonly width: number; readonly height: number };
   /** What the file has that was not used, for people: "first of 12 frames". */
   readonly notes?: readonly string[];
 }

@@ -28,6 +28,7 @@ it("VQA-RAD: supervised, then answer and length rewards alone, on real radiograp
     batch: { prompts: 2 },
     sampling: { groupSize: 2, maxTokens: 8 },
     engine: { workers: 0, threads: 1 },
+    rewards: { encoder: "none" },
   } as const;
   const options = { makeParts: createParts, display: silentDisplay };
   const sft = await train(configOf({ ...common, method: "sft", model, output: join(folder, "sft") }), options);
@@ -38,7 +39,8 @@ it("VQA-RAD: supervised, then answer and length rewards alone, on real radiograp
       model: join(sft.dir, "model"),
       output: join(folder, "grpo"),
       judge: { kind: "none" },
-      rewards: { weights: { process: 0 } },
+      // Not auto: a test downloads nothing.
+      rewards: { encoder: "none", weights: { process: 0 } },
     }),
     options,
   );

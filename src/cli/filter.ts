@@ -19,13 +19,13 @@ export const idSchema = z.union([z.string(), z.int()], { error: "must be a strin
 export type RecordId = z.infer<typeof idSchema>;
 
 /**
- * Calls `use` for each good line, in order, one at a time. A line that is not JSON, does not fit the schema, repeats
+ * Calls `use` with each good line and its number, in order, one at a time. A line that is not JSON, does not fit the schema, repeats
  * an id, or that `use` refuses is named on `errors` and passed over. Returns how many were.
  */
 export async function eachRecord<T extends { readonly id: RecordId }>(
   io: FilterIo,
   schema: z.ZodType<T>,
-  use: (record: T) => Promise<void> | void,
+  use: (record: T, line: number) => Promise<void> | void,
 ): Promise<number> {
   let bad = 0;
   const seen = new Map<RecordId, number>();
@@ -51,7 +51,7 @@ export async function eachRecord<T extends { readonly id: RecordId }>(
     }
     seen.set(id, item.line);
     try {
-      await use(parsed.data);
+      await use(parsed.data, item.line);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof UserError)) throw error;
       report(item.line, `id ${JSON.stringify(id)}: ${messageOf(error)}`);

@@ -1,3 +1,4 @@
 /** Entry `breakwater/engine`: loads ONNX Runtime. */
 export type * from "./engine.js";
+export { openBertScore, type EncoderOptions, type OpenedEncoder } from "./local/bert/scorer.js";
 export { createLocalEngine, type LocalEngineOptions } from "./local/index.js";

@@ -1,3 +1,4 @@
+import type { LlmAccount } from "../llm/types.js";
 import type { ChainVerdict, Example, Step } from "../types.js";
 
 /** One chain to judge: the question with its gold, and what the policy wrote. */
@@ -21,9 +22,16 @@ export interface JudgeRequest {
 export interface Judge {
   readonly name: string;
   judge(requests: readonly JudgeRequest[], signal?: AbortSignal): Promise<ChainVerdict[]>;
+  /** What judging has cost so far in this process; judges that cost nothing have none. */
+  account?(): JudgeAccount;
+  /** Gives who wants to know what goes on (a server that is down, structured output given up) a line for people. */
+  listen?(notice: (text: string) => void): void;
   /** Frees what it holds (connections, caches on disk). */
   close?(): Promise<void>;
 }
+
+/** Running totals of a judge that is paid for; what is counted as a question is a chain. */
+export type JudgeAccount = LlmAccount;
 
 /** A chain without steps needs no judge: nothing was claimed, nothing can be valid. */
 export const emptyChainVerdict: ChainVerdict = { status: "judged", steps: [] };

@@ -8,6 +8,7 @@
  * (it counts BERTScore as 0).
  */
 import type { Scored } from "../types.js";
+import { stripBlanks } from "../util/blanks.js";
 import { messageOf } from "../util/errors.js";
 import { bleu1, rouge1 } from "./lexical.js";
 import { answersEqual } from "./verify.js";
@@ -17,6 +18,8 @@ export interface BertScoreEncoder {
   readonly name: string;
   /** One F1 in [0, 1] a pair, in order. */
   f1(pairs: readonly AnswerPair[], signal?: AbortSignal): Promise<readonly number[]>;
+  /** Ends its thread, where it has one. */
+  close?(): Promise<void>;
 }
 
 export interface AnswerPair {
@@ -59,25 +62,60 @@ export async function answerRewards(
   }
   const open: { readonly at: number; readonly pair: AnswerPair }[] = [];
   pairs.forEach(({ answer, gold }, at) => {
-    if (answer !== null && answer.trim() !== "" && !answersEqual(answer, gold)) open.push({ at, pair: { answer: answer.trim(), gold: gold.trim() } });
+    if (answer !== null && stripBlanks(answer) !== "" && !answersEqual(answer, gold)) open.push({ at, pair: { answer: stripBlanks(answer), gold: stripBlanks(gold) } });
   });
-  const scores = new Map<number, number>();
-  let failure = `BERTScore encoder ${encoder.name} gave no number in [0, 1]`;
+  const made = await encoded(open.map(({ pair }) => pair), encoder, signal);
+  const scores = new Map(open.map(({ at }, i) => [at, made[i]]));
+  return pairs.map(({ answer, gold }, at): Scored<AnswerReward> => {
+    const score = scores.get(at);
+    if (score?.status === "unscored") return score;
+    return { status: "scored", value: rewardOf(answer, gold, withEncoder, score === undefined ? null : score.value) };
+  });
+}
+
+/** Everything about one answer, whether it is verified or not. */
+export interface AnswerScore {
+  /** R_ans */
+  readonly reward: number;
+  readonly verified: boolean;
+  readonly rouge1: number;
+  readonly bleu1: number;
+  /** `null` without an encoder. */
+  readonly bertScore: number | null;
+}
+
+/** As `answerRewards`, with every part of every answer: the encoder is asked for verified ones too. */
+export async function answerScores(
+  pairs: readonly { readonly answer: string | null; readonly gold: string }[],
+  encoder: BertScoreEncoder | null = null,
+  signal?: AbortSignal,
+): Promise<Scored<AnswerScore>[]> {
+  const texts = pairs.map(({ answer, gold }) => ({ answer: stripBlanks(answer ?? ""), gold: stripBlanks(gold) }));
+  const byEncoder = encoder === null ? null : await encoded(texts, encoder, signal);
+  return pairs.map(({ answer, gold }, at): Scored<AnswerScore> => {
+    const bert = byEncoder === null ? null : byEncoder[at];
+    if (bert?.status === "unscored") return bert;
+    const bertScore = bert === null ? null : bert.value;
+    const { value: reward, verified } = rewardOf(answer, gold, bertScore === null ? lexicalOnly : withEncoder, bertScore);
+    return { status: "scored", value: { reward, verified, rouge1: rouge1(texts[at].answer, texts[at].gold), bleu1: bleu1(texts[at].answer, texts[at].gold), bertScore } };
+  });
+}
+
+/** F1 of each pair, clamped to [0, 1]; what the encoder could not score is unscored with the reason. */
+async function encoded(pairs: readonly AnswerPair[], encoder: BertScoreEncoder, signal?: AbortSignal): Promise<Scored<number>[]> {
+  let values: readonly (number | undefined)[] = [];
+  let reason = `BERTScore encoder ${encoder.name} gave no number in [0, 1]`;
   try {
-    const values = open.length === 0 ? [] : await encoder.f1(open.map(({ pair }) => pair), signal);
-    open.forEach(({ at }, i) => scores.set(at, values[i]));
+    values = pairs.length === 0 ? [] : await encoder.f1(pairs, signal);
   } catch (error) {
     signal?.throwIfAborted();
-    failure = `BERTScore encoder ${encoder.name}: ${messageOf(error)}`;
+    reason = `BERTScore encoder ${encoder.name}: ${messageOf(error)}`;
   }
-  const needed = new Set(open.map(({ at }) => at));
-  return pairs.map(({ answer, gold }, at) => {
-    const score = needed.has(at) ? scores.get(at) : null;
+  return pairs.map((_, at) => {
+    const value = values[at];
     // Cosines of an encoder can leave [0, 1] by rounding; anything further off is not a score.
-    if (score === undefined || (score !== null && !(score > -1e-6 && score < 1 + 1e-6))) {
-      return { status: "unscored", reason: failure };
-    }
-    return { status: "scored", value: rewardOf(answer, gold, withEncoder, score) };
+    const sound = value !== undefined && value > -1e-6 && value < 1 + 1e-6;
+    return sound ? { status: "scored", value: Math.min(1, Math.max(0, value)) } : { status: "unscored", reason };
   });
 }
 
@@ -87,17 +125,16 @@ function rewardOf(
   weights: AnswerReward["weights"],
   bertScore: number | null,
 ): AnswerReward {
-  if (answer === null || answer.trim() === "") {
+  if (answer === null || stripBlanks(answer) === "") {
     return { value: 0, verified: false, rouge1: null, bleu1: null, bertScore: null, weights };
   }
   if (answersEqual(answer, gold)) {
     return { value: 1, verified: true, rouge1: null, bleu1: null, bertScore: null, weights };
   }
-  const student = answer.trim();
-  const teacher = gold.trim();
+  const student = stripBlanks(answer);
+  const teacher = stripBlanks(gold);
   const rouge = rouge1(student, teacher);
   const bleu = bleu1(student, teacher);
-  const bert = bertScore === null ? null : Math.min(1, Math.max(0, bertScore));
-  const value = weights.rouge1 * rouge + weights.bleu1 * bleu + weights.bertScore * (bert ?? 0);
-  return { value, verified: false, rouge1: rouge, bleu1: bleu, bertScore: bert, weights };
+  const value = weights.rouge1 * rouge + weights.bleu1 * bleu + weights.bertScore * (bertScore ?? 0);
+  return { value, verified: false, rouge1: rouge, bleu1: bleu, bertScore, weights };
 }

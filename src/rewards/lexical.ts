@@ -1,4 +1,5 @@
 /** ROUGE-1 and BLEU-1 of short answers, number for number as the reference's Python libraries give them. */
+import { splitAtBlanks } from "../util/blanks.js";
 import { porterStem } from "./porter.js";
 
 /** Tags out, then rouge_score's tokens: lower case, runs of a–z and 0–9, words of more than 3 letters stemmed. */
@@ -23,17 +24,12 @@ export function rouge1(prediction: string, reference: string): number {
  * remains is clipped unigram precision times the brevity penalty.
  */
 export function bleu1(prediction: string, reference: string): number {
-  const predicted = blankSeparated(prediction);
-  const expected = blankSeparated(reference);
+  const predicted = splitAtBlanks(prediction);
+  const expected = splitAtBlanks(reference);
   const overlap = clippedOverlap(predicted, expected);
   if (overlap === 0) return 0;
   const brevity = predicted.length > expected.length ? 1 : Math.exp(1 - expected.length / predicted.length);
   return (brevity * overlap) / predicted.length;
-}
-
-/** Python's `str.split()`: its blanks are Unicode's and the four separators 0x1c–0x1f, not the byte order mark. */
-function blankSeparated(text: string): string[] {
-  return text.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/).filter(Boolean);
 }
 
 function clippedOverlap(a: readonly string[], b: readonly string[]): number {

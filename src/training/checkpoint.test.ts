@@ -103,6 +103,9 @@ describe("resume", () => {
 
   it("refuses a changed configuration, changed data and a folder that is no run", async () => {
     const dir = await stopped(2);
+    const encoder = { name: "another encoder", f1: (pairs: readonly unknown[]) => Promise.resolve(pairs.map(() => 0.5)) };
+    const scored = { ...options, makeParts: (c: Parameters<typeof tabularParts>[0]) => Promise.resolve({ ...tabularParts(c), encoder }) };
+    await expect(resume(dir, scored)).rejects.toThrow(/answers were scored by lexical \(no BERTScore encoder\), now by lexical and another encoder; bring the encoder back/);
     const other = { ...options, makeParts: (c: Parameters<typeof tabularParts>[0]) => Promise.resolve({ ...tabularParts(c), examples: tabularParts(c).examples.slice(1) }) };
     await expect(resume(dir, other)).rejects.toThrow(/training data are not those of the checkpoint/);
     const file = join(dir, "config.json");

@@ -21,6 +21,8 @@ export interface TrainerState {
   readonly configHash: string;
   /** Hash of the training examples in reading order. */
   readonly dataHash: string;
+  /** What answers were scored with: another encoder would not continue the same run. */
+  readonly answerScorer?: string;
 }
 
 interface Manifest {

@@ -108,6 +108,7 @@ function checkTogether(config: TrainConfig, place: (path: readonly PropertyKey[]
   const problem = (path: string, message: string) => new UserError(`${place(path.split("."))}: ${path}: ${message}`);
   const { rewards, judge, sampling, method } = config;
   if (rewards.kMin > rewards.kMax) throw problem("rewards.kMin", `${rewards.kMin} is above rewards.kMax (${rewards.kMax})`);
+  if (judge.kind === "llm" && judge.models.length === 0) throw problem("judge.models", "the LLM judge needs the name of a model");
   if (judge.kind === "recorded" && judge.path === undefined) throw problem("judge.path", "the recorded judge needs a file of labels");
   if (method === "sft") return;
   if (sampling.temperature === 0) throw problem("sampling.temperature", "0 gives a group of equal completions; take a value above 0");

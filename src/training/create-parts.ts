@@ -1,32 +1,54 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadDataset, type Dataset } from "../datasets/dataset.js";
 import { corruptionProfiles, verifyExample } from "../datasets/phantom/index.js";
 import { sftCompletion } from "../datasets/phantom/example.js";
 import { splitByImage } from "../datasets/split.js";
 import type { Judge } from "../judges/judge.js";
+import { openLlmJudge } from "../judges/llm/open.js";
 import { phantomJudge } from "../judges/phantom.js";
 import { loadRecordedJudge } from "../judges/recorded.js";
-import { prepareImage } from "../images/qwen-vl.js";
+import { measureFile, prepareFile } from "../images/prepare.js";
 import { formatTarget } from "../prompts/instruction.js";
 import { Processor, readChatTemplate } from "../prompts/processor.js";
 import { SMALL_CHAT_TEMPLATE } from "../prompts/small-template.js";
+import type { BertScoreEncoder } from "../rewards/answer.js";
 import type { Example } from "../types.js";
 import { UserError } from "../util/errors.js";
+import { openAnswerEncoder } from "./answer-encoder.js";
 import { createEngine } from "./create-engine.js";
 import { ImageCache } from "./image-cache.js";
 import type { Codec, TrainingParts } from "./parts.js";
 import type { TrainConfig } from "./schema.js";
 
-/** Opens everything that a configuration names: data, tokenizer, judge and last the engine. */
-export async function createParts(config: TrainConfig): Promise<TrainingParts> {
+export interface PartsOptions {
+  /** Answers will be scored; where not given, unless the configuration is of SFT without evaluations. */
+  readonly answers?: boolean;
+  /** Told what a user should know before the work begins. */
+  readonly say?: (message: string) => void;
+}
+
+/** Replies of the LLM judge, in the run's folder. */
+const JUDGE_CACHE = "judge-cache.sqlite";
+
+/** Opens everything that a configuration names: data, tokenizer, judge, encoder and last the engine. */
+export async function createParts(config: TrainConfig, options: PartsOptions = {}): Promise<TrainingParts> {
   const folder = modelFolder(config.model);
   const { examples, heldOut } = loadData(config);
   checkFits(config, examples);
   const codec = createCodec(config, folder);
   const judge = await createJudge(config);
-  return { engine: await createEngine(config, folder), codec, judge, encoder: null, examples, heldOut };
+  const encoder = await createEncoder(config, examples, options);
+  return { engine: await createEngine(config, folder), codec, judge, encoder, examples, heldOut };
+}
+
+/** The phantom's answers are single words of its own: an encoder tells nothing of them that words do not. */
+async function createEncoder(config: TrainConfig, examples: readonly Example[], options: PartsOptions): Promise<BertScoreEncoder | null> {
+  const { answers = config.method !== "sft" || config.evaluation.every > 0, say = (message) => void process.stderr.write(`${message}\n`) } = options;
+  const { encoder: which, encoderLayer: layer } = config.rewards;
+  if (!answers || (which === "auto" && examples.some((example) => verifyExample(example, []).status === "judged"))) return null;
+  return openAnswerEncoder({ which, layer, device: config.engine.device, worker: config.engine.workers !== 0, say });
 }
 
 /** The folder of a model's name: `start` is the shipped start policy. */
@@ -69,18 +91,20 @@ function checkFits({ method, judge }: TrainConfig, examples: readonly Example[])
   }
 }
 
-function createCodec(config: TrainConfig, folder: string): Codec {
-  const processor = Processor.fromFolder(folder);
+export function createCodec(config: TrainConfig, folder: string): Codec {
+  const processor = Processor.fromFolder(folder, { limits: config.images });
   const { tokenizer } = processor;
-  const { instruction, thinkTag: tag, system } = config.prompt;
+  const { instruction, text, thinkTag: tag, system } = config.prompt;
   const thinkTag = tag === "auto" ? processor.thinkTag : tag;
   const small = readChatTemplate(folder).text === SMALL_CHAT_TEMPLATE;
   const { image } = processor;
-  const images = image === null ? null : new ImageCache((path) => prepareImage(path, image));
+  // A server makes the pixels itself: it gets the file, and here only the number of its tokens is needed.
+  const prepare = config.engine.kind === "tinker" ? measureFile : prepareFile;
+  const images = image === null ? null : new ImageCache((path) => prepare(path, image));
   const options = {
     thinkTag,
     system,
-    instruction: instruction !== "auto" ? instruction : small ? "none" : "full",
+    instruction: text !== undefined ? { text } : instruction !== "auto" ? instruction : small ? "none" : "full",
     prepare: images === null ? undefined : (path: string) => images.get(path),
   } as const;
   const { corruption } = config.sft;
@@ -98,8 +122,15 @@ function createCodec(config: TrainConfig, folder: string): Codec {
   };
 }
 
-async function createJudge({ judge }: TrainConfig): Promise<Judge | null> {
+async function createJudge({ judge, output }: TrainConfig): Promise<Judge | null> {
   switch (judge.kind) {
+    case "llm": {
+      const { timeout, patience, cache, ...rest } = judge;
+      // A run's own cache travels with it, and so does what was spent; in a shared one the run is known by its folder.
+      const file = cache ?? (output === undefined ? undefined : join(output, JUDGE_CACHE));
+      const budgetScope = cache === undefined ? "run" : resolve(output ?? "");
+      return openLlmJudge({ ...rest, cache: file, budgetScope, timeoutMs: 1000 * timeout, patienceMs: 1000 * patience });
+    }
     case "none":
       return null;
     case "phantom":

@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { accountText } from "../judges/account-text.js";
 import type { EvaluationRow, MetricsRow, TimingsRow } from "../store/types.js";
 
 /** What a training tells while it runs. */
@@ -9,6 +10,8 @@ export interface Display {
   phase(name: string): void;
   step(metrics: MetricsRow, timings: TimingsRow, totalSteps: number): void;
   evaluation(row: EvaluationRow): void;
+  /** What the judge has cost so far: one line, told again and again. */
+  account?(text: string): void;
   close(): void;
 }
 
@@ -47,6 +50,7 @@ class LiveDisplay implements Display {
   private progress = "";
   private facts = "";
   private now = "";
+  private spent = "";
   private readonly remaining = remainingTime();
 
   constructor(private readonly output: Output) {}
@@ -78,6 +82,13 @@ class LiveDisplay implements Display {
     this.message(evaluationLine(row));
   }
 
+  account(text: string): void {
+    if (text === this.spent) return;
+    this.spent = text;
+    this.erase();
+    this.draw();
+  }
+
   close(): void {
     this.now = "";
     this.erase();
@@ -96,7 +107,7 @@ class LiveDisplay implements Display {
   }
 
   private draw(): void {
-    this.lines = [this.progress, ...wrap(this.facts, this.width), pc.dim(this.now)].filter((line) => line !== "" && line !== pc.dim(""));
+    this.lines = [this.progress, ...wrap(this.facts, this.width), pc.dim(this.spent.slice(0, Math.max(1, this.width - 1))), pc.dim(this.now)].filter((line) => line !== "" && line !== pc.dim(""));
     this.output.write(this.lines.map((line) => `${line}\n`).join(""));
   }
 }
@@ -120,7 +131,8 @@ function facts(m: MetricsRow): string[] {
 }
 
 function speed(t: TimingsRow): string[] {
-  return [`${Math.round(t.tokensPerSecond)} tok/s`, `${t.total.toFixed(1)} s`];
+  const judge = t.judgeAccount == null ? [] : [`judge: ${accountText(t.judgeAccount)}`];
+  return [`${Math.round(t.tokensPerSecond)} tok/s`, `${t.total.toFixed(1)} s`, ...judge];
 }
 
 function evaluationLine(row: EvaluationRow): string {

@@ -6,8 +6,10 @@
  * comes last, so that it vouches for every record up to its step; on resume what lies after it is dropped and made again.
  * With `sampling.maxStaleness` above 0 the next batches are sampled, and judged, before their turn (lookahead.ts).
  */
+import { accountDifference } from "../judges/account-text.js";
+import type { JudgeAccount } from "../judges/judge.js";
 import type { RunFolder } from "../store/run-folder.js";
-import type { MetricsRow } from "../store/types.js";
+import type { MetricsRow, TimingsRow } from "../store/types.js";
 import { saveCheckpoint, type TrainerState } from "./checkpoint.js";
 import { batchOf } from "./data-order.js";
 import type { Display } from "./display.js";
@@ -41,6 +43,7 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
   const { config, parts, run, display, totalSteps } = options;
   const { engine } = parts;
   const timeline = new Timeline();
+  let accounted: JudgeAccount | null = null;
   let state = options.state;
   const evaluate = async (step: number) => {
     display.phase("evaluating");
@@ -69,7 +72,10 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
       timer.enter("store");
       const { skippedPrompts, staleness } = lesson;
       const metrics: MetricsRow = { step, epoch, ...updated, ...lesson.metrics, skippedPrompts, staleness };
-      const timings = timer.finish(step, tokens, lesson.sampledTokens, () => run.recordRollouts(lesson.examples, lesson.rollouts));
+      const timed = timer.finish(step, tokens, lesson.sampledTokens, () => run.recordRollouts(lesson.examples, lesson.rollouts));
+      const account = parts.judge?.account?.();
+      const timings: TimingsRow = account === undefined ? timed : { ...timed, judgeAccount: accountDifference(account, accounted) };
+      accounted = account ?? null;
       run.recordStep(metrics, timings);
       options.onState(state);
       display.step(metrics, timings, totalSteps);

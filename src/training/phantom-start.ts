@@ -10,7 +10,7 @@ import { loadModelFolder, saveModelFolder } from "../checkpoints/hf-folder.js";
 import { corpusForTokenizer, corruptionProfiles, drawScene, phantomExample, sftCompletion, slots, type Difficulty, type Facts, type ProfileName } from "../datasets/phantom/index.js";
 import type { Engine } from "../engine/engine.js";
 import { createLocalEngine } from "../engine/local/local-engine.js";
-import { prepareRgb, type QwenImageConfig } from "../images/qwen-vl.js";
+import type { ImageGeometry } from "../images/geometry.js";
 import { Processor } from "../prompts/processor.js";
 import type { Datum, PreparedImage } from "../types.js";
 import { createSmallModel } from "./small-model.js";
@@ -39,12 +39,12 @@ export interface StageOptions {
 }
 
 /** A drawn scene as the policy's input. */
-export function preparePhantom(scene: Parameters<typeof drawScene>[0], config: QwenImageConfig, difficulty: Difficulty): PreparedImage {
+export function preparePhantom(scene: Parameters<typeof drawScene>[0], geometry: ImageGeometry, difficulty: Difficulty): PreparedImage {
   const size = 64;
   const grey = drawScene(scene, { size, difficulty });
   const data = new Uint8Array(grey.length * 3);
   for (let i = 0; i < grey.length; i++) data.fill(grey[i], i * 3, i * 3 + 3);
-  return prepareRgb({ source: "phantom", width: size, height: size, data, notes: [] }, config);
+  return geometry.prepare({ source: "phantom", width: size, height: size, data, notes: [] });
 }
 
 function factsText(facts: Facts): string {
@@ -54,12 +54,12 @@ function factsText(facts: Facts): string {
 /** Supervised learning on freshly drawn training scenes; each has a misreading of its own. */
 export async function runStage(engine: Engine, processor: Processor, { profile, steps, learningRate, seed, difficulty }: Stage, options: StageOptions): Promise<void> {
   const { batch, onStep } = options;
-  const { image: config } = processor;
-  if (!config) throw new Error("the phantom needs a model with a vision tower");
+  const { image } = processor;
+  if (!image) throw new Error("the phantom needs a model with a vision tower");
   const batchOf = (step: number): Datum[] =>
     Array.from({ length: batch }, (_, b) => {
       const { example, scene } = phantomExample(seed, "train", step * batch + b);
-      const prompt = processor.assemble(example, [preparePhantom(scene, config, difficulty)], { instruction: "none" });
+      const prompt = processor.assemble(example, [preparePhantom(scene, image, difficulty)], { instruction: "none" });
       const text = profile === "facts" ? factsText(scene.facts) : sftCompletion(example, corruptionProfiles[profile], seed);
       const completion = processor.encodeTarget(text);
       return { prompt, completion, weights: completion.map(() => 1 / (batch * completion.length)) };

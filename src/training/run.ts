@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { accountText } from "../judges/account-text.js";
+import type { Judge } from "../judges/judge.js";
 import { answerScorer } from "../rewards/answer.js";
 import { readRunConfig, RunFolder } from "../store/run-folder.js";
 import type { RunState } from "../store/types.js";
@@ -65,15 +67,17 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
   try {
     run.log(checkpoint === null ? "start" : `resume at step ${checkpoint.state.step}`);
     const parts = await options.makeParts(config);
+    let stopWatching = (): void => undefined;
     try {
       total = totalSteps(config, parts.examples.length);
-      const fresh = startState(config, parts.examples);
+      const fresh: TrainerState = { ...startState(config, parts.examples), answerScorer: answerScorer(parts.encoder) };
       if (checkpoint !== null) {
         checkSame(run.dir, checkpoint.state, fresh);
         await parts.engine.load(join(checkpoint.dir, ENGINE_FOLDER));
         display.message(`continuing ${run.dir} after step ${checkpoint.state.step} of ${total}`);
       }
       announce(config, parts, run, display);
+      stopWatching = watchJudge(parts.judge, run, display);
       run.writeStatus("running", checkpoint?.state.step ?? 0, total);
       await checkData(config, parts, { run, display, after: checkpoint?.state.step ?? 0, total });
       const onState = (reached: TrainerState) => (state = reached);
@@ -90,7 +94,9 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
       run.log(`${outcome} at step ${state.step} of ${total}`);
       return { dir: run.dir, state: outcome, step: state.step, totalSteps: total };
     } finally {
+      stopWatching();
       await parts.judge?.close?.();
+      await parts.encoder?.close?.();
       await parts.engine.close();
     }
   } catch (error) {
@@ -108,6 +114,23 @@ function announce({ method, evaluation }: TrainConfig, { encoder }: TrainingPart
   const scorer = answerScorer(encoder);
   run.noteAnswerScorer(scorer);
   display.message(`answers: ${scorer}`);
+}
+
+/** Shows and logs what a judge that is paid for tells and costs; the function returned ends it. */
+function watchJudge(judge: Judge | null, run: RunFolder, display: Display): () => void {
+  judge?.listen?.((notice) => {
+    run.log(`judge: ${notice}`);
+    display.message(`judge: ${notice}`);
+  });
+  const timer = setInterval(() => {
+    const account = judge?.account?.();
+    if (account !== undefined && account.calls + account.cached + account.failed > 0) display.account?.(`judge: ${accountText(account)}`);
+  }, 500);
+  return () => {
+    clearInterval(timer);
+    const account = judge?.account?.();
+    if (account !== undefined) run.log(`judge ${judge?.name}: ${accountText(account)}`);
+  };
 }
 
 interface Ahead {
@@ -135,9 +158,15 @@ async function checkData(config: TrainConfig, parts: TrainingParts, { run, displ
 /** State before the first step. */
 function startState(config: TrainConfig, examples: readonly Example[]): TrainerState {
   // What a run may be moved or prolonged by is no part of its identity.
-  const { output: _output, steps: _steps, epochs: _epochs, ...identity } = config;
+  const { output: _output, steps: _steps, epochs: _epochs, judge, ...rest } = config;
+  const identity = { ...rest, judge: judgeIdentity(judge) };
   const data = examples.map(({ id, question, answer, goldReasoning }) => [id, question, answer, goldReasoning]);
   return { format: 1, step: 0, epoch: 0, rollouts: 0, tokens: 0, configHash: hashOf(identity), dataHash: hashOf(data) };
+}
+
+/** What decides the verdicts. Where they are asked for, how fast and for how much may change from one start to the next. */
+function judgeIdentity({ kind, path, models, sendImage, maxImageSide, maxTokens, temperature }: TrainConfig["judge"]): unknown {
+  return { kind, path, ...(kind === "llm" ? { models, sendImage, maxImageSide, maxTokens, temperature } : {}) };
 }
 
 function hashOf(value: unknown): string {
@@ -147,6 +176,9 @@ function hashOf(value: unknown): string {
 function checkSame(dir: string, saved: TrainerState, now: TrainerState): void {
   if (saved.configHash !== now.configHash) {
     throw new UserError(`${dir}/config.json: changed since the checkpoint was made; undo the change, or start a new run with --config`);
+  }
+  if (saved.answerScorer !== undefined && saved.answerScorer !== now.answerScorer) {
+    throw new UserError(`${dir}: answers were scored by ${saved.answerScorer}, now by ${now.answerScorer}; bring the encoder back (rewards.encoder), or start a new run`);
   }
   if (saved.dataHash !== now.dataHash) {
     throw new UserError(`${dir}: the training data are not those of the checkpoint; restore them, or start a new run`);

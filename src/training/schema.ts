@@ -51,6 +51,26 @@ export const trainSchema = z.strictObject({
             .describe("layers that get an adapter"),
         })
         .prefault({}),
+      baseUrl: z.string().optional().describe("tinker: address of the server, http://host:8000"),
+      baseModel: z.string().optional().describe("tinker: the model's name on the server; the only one that it serves where not given"),
+      tinker: z
+        .strictObject({
+          wire: z.enum(["auto", "json", "protobuf"]).default("auto").describe("form of large requests; auto: what the server takes"),
+          loss: z
+            .enum(["exact", "fused"])
+            .default("exact")
+            .describe("exact: a forward pass, then the gradient of our loss; fused: one pass with the server's own clipped loss"),
+          reduction: z.enum(["auto", "sum", "mean"]).default("auto").describe("what the server makes of a batch's losses; auto measures it"),
+          groupSeeds: z
+            .enum(["own", "first"])
+            .default("own")
+            .describe("own: a seed for each completion; first: a group is one request (and sends its image once), seeded by its first"),
+          maxInFlight: positive().default(64).describe("sampling requests at the server at a time"),
+          maxSequenceTokens: positive().optional().describe("longest prompt and completion; what server or model say where not given"),
+          patienceSeconds: positive().default(600).describe("how long to go on trying while the server is down or overloaded"),
+          download: z.boolean().default(true).describe("download saved adapters into the run's folders"),
+        })
+        .prefault({}),
     })
     .prefault({}),
   prompt: z
@@ -104,6 +124,13 @@ export const trainSchema = z.strictObject({
           length: z.number().min(0).default(1).describe("weight of the length reward"),
         })
         .prefault({}),
+      encoder: z
+        .string()
+        .default("auto")
+        .describe(
+          "BERTScore encoder of the answer reward: a folder, an .onnx file, a model of the Hugging Face hub, none, or auto (BiomedBERT; none on the phantom, or where it cannot be had)",
+        ),
+      encoderLayer: count().optional().describe("layer of the encoder that is compared; 12, or the last of a smaller encoder, where not given"),
       kMin: positive().default(4).describe("fewest steps without a length penalty"),
       kMax: positive().default(10).describe("most steps without a length penalty"),
     })
@@ -150,8 +177,25 @@ export const trainSchema = z.strictObject({
     .prefault({}),
   judge: z
     .strictObject({
-      kind: z.enum(["phantom", "recorded", "none"]).default("phantom").describe("who says whether a step is valid"),
+      kind: z.enum(["phantom", "recorded", "llm", "none"]).default("phantom").describe("who says whether a step is valid"),
       path: z.string().optional().describe("labels of the recorded judge: a JSON Lines file"),
+      url: z.string().default("https://api.openai.com/v1").describe("llm: address of an OpenAI-compatible API; the key comes from OPENAI_API_KEY"),
+      models: z.array(z.string()).default([]).describe("llm: the model, or several that vote; name@URL asks another server for that one"),
+      concurrency: positive().default(16).describe("llm: calls under way at a time"),
+      timeout: z.number().positive().default(120).describe("llm: longest wait for one reply, seconds"),
+      attempts: positive().default(5).describe("llm: calls of one chain that may fail by the server's fault before it is unscored"),
+      corrections: count().default(2).describe("llm: times that a malformed reply or a refusal is asked for again"),
+      patience: z.number().min(0).default(600).describe("llm: how long a server that is down is waited for before the run stops, seconds"),
+      cache: z.string().optional().describe("llm: SQLite file of the replies paid for, which runs may share; judge-cache.sqlite in the run's folder where not given"),
+      retryFailed: z.boolean().default(false).describe("llm: ask again where the cache holds a chain that never got a usable reply"),
+      budget: z.string().optional().describe("llm: most that judging may cost: 1000calls, or 5usd with the prices"),
+      onBudget: z.enum(["unscored", "stop"]).default("unscored").describe("llm: on a spent budget go on with unscored chains, or end the run"),
+      priceIn: z.number().min(0).optional().describe("llm: price of a million prompt tokens"),
+      priceOut: z.number().min(0).optional().describe("llm: price of a million tokens of replies"),
+      sendImage: z.boolean().default(true).describe("llm: show the image; false for a model that sees none"),
+      maxImageSide: positive().default(1024).describe("llm: longest side of an image sent, pixels"),
+      maxTokens: positive().default(4096).describe("llm: longest reply, tokens, the model's own reasoning included"),
+      temperature: z.number().min(0).default(0).describe("llm: sampling temperature of the judge"),
     })
     .prefault({}),
   optimizer: z
