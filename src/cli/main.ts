@@ -4,19 +4,23 @@ import { Command } from "commander";
 import { UserError, messageOf } from "../util/errors.js";
 import { cascadeCommand } from "./cascade.js";
 import { compareCommand } from "./compare.js";
+import { dataCommand } from "./data.js";
 import { demoCommand } from "./demo.js";
 import { evalCommand } from "./eval.js";
 import { experimentCommand } from "./experiment.js";
+import { inferCommand } from "./infer.js";
 import { initCommand } from "./init.js";
+import { judgeCommand } from "./judge.js";
 import { phantomCommand } from "./phantom.js";
 import { reportCommand } from "./report.js";
+import { scoreCommand } from "./score.js";
 import { shapeCommand } from "./shape.js";
 import { startPolicyCommand } from "./start-policy.js";
 import { stepsCommand } from "./steps.js";
 import { trainCommand } from "./train.js";
 
 /** One file per command; each exports a function that makes its Command and loads heavy parts inside its action. */
-const commands: readonly (() => Command)[] = [demoCommand, experimentCommand, stepsCommand, shapeCommand, cascadeCommand, phantomCommand, initCommand, startPolicyCommand, trainCommand, evalCommand, compareCommand, reportCommand];
+const commands: readonly (() => Command)[] = [demoCommand, dataCommand, experimentCommand, stepsCommand, shapeCommand, cascadeCommand, judgeCommand, scoreCommand, phantomCommand, initCommand, startPolicyCommand, trainCommand, inferCommand, evalCommand, compareCommand, reportCommand];
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

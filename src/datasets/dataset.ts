@@ -3,17 +3,18 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import type { Example } from "../types.js";
 import { UserError } from "../util/errors.js";
 import { isRecord } from "../util/json-file.js";
+import { exampleFileEnding, lineToExample, readExampleLines } from "./jsonl-format.js";
 import { readReference } from "./reference-format.js";
-import { readRows } from "./rows.js";
+import { ImageFinder, imageRoots, readRows, UniqueIds } from "./rows.js";
 import { isYesNo } from "./text-match.js";
 import { readVqaRad } from "./vqa-rad.js";
 
-export type DatasetFormat = "reference" | "vqa-rad";
+export type DatasetFormat = "reference" | "vqa-rad" | "jsonl";
 
 export interface LoadDatasetOptions {
   /** Default `auto`: by the keys of the first row. */
   readonly format?: DatasetFormat | "auto";
-  /** Which file of a folder: `<split>.json`. Default `train`. */
+  /** Which file of a folder: `<split>.json` or `<split>.jsonl`. Default `train`. */
   readonly split?: string;
   /** Leaves out questions answered by yes or no. */
   readonly openEndedOnly?: boolean;
@@ -46,7 +47,7 @@ export interface Dataset {
 }
 
 /**
- * A data set file, or a folder with `<split>.json`, in the file's order.
+ * A data set file, or a folder with `<split>.json` or `<split>.jsonl`, in the file's order.
  * @throws UserError naming file, row and key for missing fields, NaN, duplicate ids and missing images; and where
  * nothing is left.
  */
@@ -59,6 +60,7 @@ export function loadDataset(path: string, options: LoadDatasetOptions = {}): Dat
   let all: readonly Example[];
   let unusedReasoning = 0;
   if (format === "vqa-rad") all = readVqaRad(file, options);
+  else if (format === "jsonl") all = readOwn(file, options.imageRoot);
   else {
     const reasoning = options.reasoning ? resolve(options.reasoning) : beside(file);
     if (reasoning) files.push(reasoning);
@@ -87,13 +89,27 @@ function dataFile(path: string, split: string): string {
   const full = resolve(path);
   if (!existsSync(full)) throw new UserError(`There is no data set at ${full}. Correct the path.`);
   if (!statSync(full).isDirectory()) return full;
-  const file = join(full, `${split}.json`);
-  if (existsSync(file)) return file;
-  const names = readdirSync(full).filter((name) => name.endsWith(".json") && !name.endsWith("-reasoning.json"));
-  throw new UserError(`${full} has no split "${split}" (${split}.json). It has: ${names.join(", ") || "no JSON file"}.`);
+  const file = [".json", ".jsonl"].map((ending) => join(full, `${split}${ending}`)).find((path) => existsSync(path));
+  if (file !== undefined) return file;
+  const names = readdirSync(full).filter((name) => /\.jsonl?$/.test(name) && !name.endsWith("-reasoning.json"));
+  throw new UserError(`${full} has no split "${split}" (${split}.json or ${split}.jsonl). It has: ${names.join(", ") || "no JSON file"}.`);
+}
+
+/** Our own format, line by line; the images must be there. */
+function readOwn(file: string, imageRoot: string | undefined): Example[] {
+  const finder = new ImageFinder(file, imageRoots(file, imageRoot));
+  const ids = new UniqueIds(file);
+  const examples: Example[] = [];
+  for (const { line, row } of readExampleLines(file)) {
+    ids.add(row.id, line);
+    const image = row.image === null ? null : finder.find(row.image, line, "image");
+    examples.push({ ...lineToExample(file, row), image });
+  }
+  return examples;
 }
 
 function detect(file: string): DatasetFormat {
+  if (file.endsWith(exampleFileEnding)) return "jsonl";
   const [first] = readRows(file);
   if (isRecord(first)) {
     if ("image_name" in first && "question" in first) return "vqa-rad";

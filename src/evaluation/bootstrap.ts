@@ -60,7 +60,7 @@ export function bootstrapDifferences(
 }
 
 /** One Float64Array a ratio, one entry a resample; NaN where the resample has nothing to divide by. */
-function resampleRatios(ratios: readonly RatioSums[], options: BootstrapOptions): Float64Array[] {
+export function resampleRatios(ratios: readonly RatioSums[], options: BootstrapOptions): Float64Array[] {
   const { resamples = 2000, seed = 1 } = options;
   const questions = ratios[0]?.numerator.length ?? 0;
   for (const ratio of ratios) {
@@ -85,14 +85,29 @@ function resampleRatios(ratios: readonly RatioSums[], options: BootstrapOptions)
   return out;
 }
 
-function percentileInterval(
+/** None where most resamples had nothing to divide by. */
+export function percentileInterval(
   replicates: Float64Array,
-  options: BootstrapOptions,
+  options: BootstrapOptions = {},
 ): { readonly low: number | null; readonly high: number | null } {
   const tail = (1 - (options.level ?? 0.95)) / 2;
   const defined = [...replicates].filter((x) => !Number.isNaN(x));
   if (defined.length * 2 < replicates.length || defined.length === 0) return { low: null, high: null };
   return { low: quantile(defined, tail), high: quantile(defined, 1 - tail) };
+}
+
+/**
+ * Two-sided p-value of "no difference" from the resamples of one: twice the smaller share of resamples on either side
+ * of 0, so that it is below 0.05 about where the 95% interval leaves out 0. Never below 2/(resamples + 1); `null` where
+ * most resamples had nothing to divide by.
+ */
+export function bootstrapPValue(differences: Float64Array): number | null {
+  const defined = differences.filter((x) => !Number.isNaN(x));
+  if (defined.length * 2 < differences.length || defined.length === 0) return null;
+  // Sums of equal terms in another order differ in the last bits.
+  const below = defined.filter((x) => x <= 1e-12).length;
+  const above = defined.filter((x) => x >= -1e-12).length;
+  return Math.min(1, (2 * (Math.min(below, above) + 1)) / (defined.length + 1));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

@@ -42,6 +42,8 @@ export async function runEvaluation(
   const parts = await createParts(
     {
       ...base,
+      // Where the run is now: its judge's cache lies in it.
+      output: target.run ?? undefined,
       method: "sft",
       model: target.model,
       data: { ...configOf({}).data, openEndedOnly: base.data.openEndedOnly, path: resolve(data), split, limit: questions },
@@ -52,6 +54,7 @@ export async function runEvaluation(
     { answers: true },
   );
   try {
+    parts.judge?.listen?.((notice) => void process.stderr.write(`judge: ${notice}\n`));
     const { examples, engine } = parts;
     if (target.state !== null) await engine.load(target.state);
     if (examples.length === 0) throw new UserError(`${data}: no question in split "${split}"; name another with --split`);

@@ -65,7 +65,7 @@ export function metricSums(chains: readonly EvaluatedChain[], questions: readonl
 }
 
 /** What one chain adds to each metric's numerator and denominator; an absent metric does not concern the chain. */
-function partsOf(chain: EvaluatedChain): Partial<Record<MetricKey, readonly [number, number]>> {
+export function partsOf(chain: EvaluatedChain): Partial<Record<MetricKey, readonly [number, number]>> {
   const parts: Partial<Record<MetricKey, readonly [number, number]>> = {
     stepsPerChain: [chain.steps.length, 1],
     noSteps: [chain.steps.length === 0 ? 1 : 0, 1],

@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
 import sharp from "sharp";
 import { messageOf, UserError } from "../util/errors.js";
+import { loadDicom } from "./dicom/load.js";
+import { isDicomFile } from "./dicom/read.js";
 
 /** Decoded pixels: rows from the top, 3 bytes (red, green, blue) each. */
 export interface RgbImage {
@@ -17,13 +19,14 @@ export interface RgbImage {
 const MAX_PIXELS = 16384 * 16384;
 
 /**
- * Any format that sharp reads (PNG, JPEG, WebP, TIFF, GIF, …) as 8-bit RGB, upright by its EXIF orientation. As
+ * DICOM, and any format that sharp reads (PNG, JPEG, WebP, TIFF, GIF, …), as 8-bit RGB, upright by its EXIF orientation. As
  * transformers does, alpha is dropped (not blended) and the profile of an RGB image is not applied; unlike PIL, 16-bit
  * values are scaled to 8 bits, not clipped. Of several frames or pages the first is taken, and a note says so.
  * @throws UserError for a file that is missing, empty, truncated, no image, or too large.
  */
 export async function loadImage(path: string): Promise<RgbImage> {
   checkFile(path);
+  if (isDicomFile(path)) return loadDicom(path);
   try {
     const head = await sharp(path, { limitInputPixels: false }).metadata();
     const { width, height, space = "", pages = 1 } = head;

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.js";
 import type { RgbImage } from "./load.js";
-import { imageConfigJson, loadImageConfig, parseImageConfig, prepareRgb, smartResize } from "./qwen-vl.js";
+import { loadImageGeometry } from "./load-geometry.js";
+import { imageConfigJson, parseImageConfig, prepareRgb, qwenGeometry, smartResize } from "./qwen-vl.js";
 import { resizeBicubic } from "./resize.js";
 
 interface Case {
@@ -87,13 +88,14 @@ describe("preprocessor_config.json", () => {
     const config = parseImageConfig(fixture.configs.small, "fixture");
     expect(config).toMatchObject({ patchSize: 8, minPixels: 1024, maxPixels: 4096, mean: [0.5, 0.4, 0.3] });
     writeFileSync(join(dir, "processor_config.json"), JSON.stringify({ image_processor: imageConfigJson(config) }));
-    expect(loadImageConfig(dir)).toEqual(config);
+    const image = make({ width: 90, height: 41, smooth: true });
+    expect(loadImageGeometry(dir).prepare(image)).toEqual(qwenGeometry(config).prepare(image));
     writeFileSync(join(dir, "preprocessor_config.json"), JSON.stringify({ ...imageConfigJson(config), patch_size: 4 }));
-    expect(loadImageConfig(dir)).toEqual({ ...config, patchSize: 4 });
+    expect(loadImageGeometry(dir).prepare(image)).toEqual(qwenGeometry({ ...config, patchSize: 4 }).prepare(image));
   });
 
   it("is refused with file and key", () => {
-    expect(() => loadImageConfig(dir)).toThrow(/preprocessor_config\.json/);
+    expect(() => loadImageGeometry(dir)).toThrow(/preprocessor_config\.json/);
     for (const [change, message] of [
       [{ patch_size: "8" }, /"patch_size" is "8"/],
       [{ image_mean: [0.5] }, /"image_mean"/],

@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { imageConfigJson, parseImageConfig, prepareRgb } from "../images/qwen-vl.js";
+import { imageConfigJson, parseImageConfig, prepareRgb, qwenGeometry } from "../images/qwen-vl.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { UserError } from "../util/errors.js";
 import { formatTarget, instructionText } from "./instruction.js";
@@ -34,7 +34,7 @@ const blank = (width: number, height: number): ReturnType<typeof prepareRgb> =>
 describe("prompts against transformers' Qwen3-VL processor", () => {
   it("the committed folder holds the template and the image settings", () => {
     expect(readFileSync(join(folder, "chat_template.jinja"), "utf8")).toBe(SMALL_CHAT_TEMPLATE);
-    expect(processor.image).toEqual(config);
+    expect(JSON.parse(readFileSync(join(folder, "preprocessor_config.json"), "utf8"))).toEqual(imageConfigJson(config));
     expect(cases.length).toBeGreaterThan(3);
   });
 
@@ -70,7 +70,7 @@ describe("Processor", () => {
   it("refuses a question that holds a placeholder, and an image for a model of text", async () => {
     expect(() => processor.assemble({ id: "e1", question: "a <|image_pad|> b" }, [blank(16, 16)])).toThrow(/"e1".*2 image placeholders for 1/);
     expect(() => processor.assemble({ id: "e1", question: "a" }, [blank(16, 16), blank(16, 16)], {})).not.toThrow();
-    const noImage = new Processor(processor.tokenizer, "{{ messages[0]['content'][0]['type'] }}", config);
+    const noImage = new Processor(processor.tokenizer, "{{ messages[0]['content'][0]['type'] }}", qwenGeometry(config));
     expect(() => noImage.assemble({ id: "e2", question: "a" }, [blank(16, 16)])).toThrow(UserError);
     const text = new Processor(processor.tokenizer, SMALL_CHAT_TEMPLATE, null);
     await expect(text.buildPrompt({ id: "e3", image: "x.png", question: "q" })).rejects.toThrow(/takes text only/);
@@ -92,6 +92,34 @@ describe("Processor", () => {
     writeFileSync(join(dir, "chat_template.jinja"), "new");
     expect(readChatTemplate(dir).text).toBe("new");
     expect(() => new Processor(processor.tokenizer, "{% if", null)).toThrow(/not a chat template/);
+  });
+
+  it("writes InternVL's original prompts, with the system message of its conversation.py", () => {
+    writeFileSync(join(dir, "config.json"), JSON.stringify({ model_type: "internvl_chat", template: "internvl2_5" }));
+    writeFileSync(join(dir, "tokenizer_config.json"), JSON.stringify({ chat_template: "of the language model alone" }));
+    expect(() => readChatTemplate(dir)).toThrow(/without its conversation\.py/);
+    const code = (name: string): string => `register(\n  Conversation(\n    name='other',\n    system_message='No.',\n  )\n)\nregister(\n  Conversation(\n    name='${name}',\n    system_template='<|im_start|>system\\n{system_message}',\n    system_message='You are InternVL.',\n  )\n)`;
+    writeFileSync(join(dir, "conversation.py"), code("internvl2"));
+    expect(() => readChatTemplate(dir)).toThrow(/no conversation named "internvl2_5"/);
+    writeFileSync(join(dir, "conversation.py"), code("internvl2_5"));
+    const { text, system } = readChatTemplate(dir);
+    expect(system).toBe("You are InternVL.");
+    const render = new Processor(processor.tokenizer, text, null, { system });
+    const { tokens } = render.assemble({ id: "x", question: "Q?" }, [], { instruction: "none" });
+    expect(tokens).toEqual(processor.tokenizer.encode("<|im_start|>system\nYou are InternVL.<|im_end|>\n<|im_start|>user\nQ?<|im_end|>\n<|im_start|>assistant\n"));
+  });
+
+  it("stops at the ids of generation_config.json, or at the tokenizer's", () => {
+    expect(processor.stopIds).toEqual(processor.tokenizer.stopIds);
+    for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "preprocessor_config.json"]) copyFileSync(join(folder, name), join(dir, name));
+    const stops = (value: unknown): readonly number[] => {
+      writeFileSync(join(dir, "generation_config.json"), JSON.stringify({ eos_token_id: value }));
+      return Processor.fromFolder(dir).stopIds;
+    };
+    expect(stops([5, 3])).toEqual([5, 3]);
+    expect(stops(7)).toEqual([7]);
+    expect(stops(null)).toEqual(processor.tokenizer.stopIds);
+    expect(() => stops(["</s>"])).toThrow(/"eos_token_id" is \["<\/s>"\]/);
   });
 
   it("chooses the think tag that is not a token of its own", () => {

@@ -1,12 +1,17 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
-import { loadImageConfig, prepareImage, type QwenImageConfig } from "../images/qwen-vl.js";
+import type { ImageGeometry, ImageLimits } from "../images/geometry.js";
+import { loadImageGeometry } from "../images/load-geometry.js";
+import { prepareFile } from "../images/prepare.js";
 import { SPECIAL_TOKENS, Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Example, PreparedImage, Prompt } from "../types.js";
 import { messageOf, UserError } from "../util/errors.js";
 import { readJsonObject } from "../util/json-file.js";
+import { readChatTemplate } from "./chat-template.js";
 import { type Instruction, instructionText, type ThinkTag } from "./instruction.js";
+
+export { readChatTemplate } from "./chat-template.js";
 
 export interface PromptOptions {
   /** Default: the one that fits the tokenizer (`Processor.thinkTag`). */
@@ -19,19 +24,35 @@ export interface PromptOptions {
   readonly prepare?: (path: string) => Promise<PreparedImage>;
 }
 
+export interface ProcessorOptions {
+  /** Names the template in messages. */
+  readonly source?: string;
+  /** Ids that end a completion; the tokenizer's where not given. */
+  readonly stopIds?: readonly number[];
+  /** System message of a prompt that brings none of its own. */
+  readonly system?: string;
+}
+
 const KEEP = "Use the files that came with the model.";
 
 /** What turns an example into a model's input: tokenizer, chat template and image settings of one model folder. */
 export class Processor {
+  /** Ids that end a completion: eos_token_id of generation_config.json. */
+  readonly stopIds: readonly number[];
   private readonly template: Template;
+  private readonly source: string;
+  private readonly system: string | undefined;
 
-  /** @param image `null` for a model without a vision tower. @param source names the template in messages. */
+  /** @param image `null` for a model without a vision tower. */
   constructor(
     readonly tokenizer: Tokenizer,
     chatTemplate: string,
-    readonly image: QwenImageConfig | null,
-    private readonly source = "chat_template.jinja",
+    readonly image: ImageGeometry | null,
+    { source = "chat_template.jinja", stopIds = tokenizer.stopIds, system }: ProcessorOptions = {},
   ) {
+    this.source = source;
+    this.stopIds = stopIds;
+    this.system = system;
     try {
       this.template = new Template(chatTemplate);
     } catch (error) {
@@ -40,9 +61,17 @@ export class Processor {
   }
 
   /** @throws UserError where tokenizer.json, the chat template or (with `images`) the preprocessor's file is missing. */
-  static fromFolder(dir: string, { images = true }: { images?: boolean } = {}): Processor {
-    const { text, source } = readChatTemplate(dir);
-    return new Processor(Tokenizer.fromFolder(dir), text, images ? loadImageConfig(dir) : null, source);
+  static fromFolder(dir: string, { images = true, limits }: { images?: boolean; limits?: ImageLimits } = {}): Processor {
+    const { text, source, system } = readChatTemplate(dir);
+    const tokenizer = Tokenizer.fromFolder(dir);
+    const image = images ? loadImageGeometry(dir, limits) : null;
+    return new Processor(tokenizer, text, image, { source, system, stopIds: readStopIds(dir) ?? tokenizer.stopIds });
+  }
+
+  /** Id of the token that stands for a part of an image. @throws UserError for a model of text. */
+  get imageTokenId(): number {
+    if (!this.image) throw new UserError(`This model takes text only (${this.source}). Use a vision-language model.`);
+    return this.tokenizer.idOf(this.image.tokens.placeholder);
   }
 
   /** `thinking` where <think> is a token of its own (Qwen3 family), else `think`. */
@@ -55,31 +84,23 @@ export class Processor {
     const { image: config } = this;
     if (example.image === null) return this.assemble(example, [], options);
     if (!config) throw new UserError(`Example "${example.id}" has an image, but this model takes text only. Use a vision-language model.`);
-    const prepare = options.prepare ?? ((path: string) => prepareImage(path, config));
+    const prepare = options.prepare ?? ((path: string) => prepareFile(path, config));
     return this.assemble(example, [await prepare(example.image)], options);
   }
 
   /** The prompt of a question whose images are prepared already; they come before the text, in order. */
   assemble(example: Pick<Example, "id" | "question">, images: readonly PreparedImage[], options: PromptOptions = {}): Prompt {
-    const { thinkTag = this.thinkTag, instruction = "full", system } = options;
+    const { thinkTag = this.thinkTag, instruction = "full", system = this.system } = options;
     const asked = instructionText(instruction, thinkTag);
     const content = [
       ...images.map(() => ({ type: "image" })),
       { type: "text", text: asked ? `${example.question}\n${asked}` : example.question },
     ];
     const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content }];
-    const pad = images.length > 0 ? this.tokenizer.idOf(SPECIAL_TOKENS.imagePad) : -1;
-    const tokens: number[] = [];
-    let used = 0;
-    for (const id of this.tokenizer.encode(this.render(messages))) {
-      if (id !== pad) tokens.push(id);
-      else {
-        const image = images[used++];
-        for (let i = 0; i < (image?.tokenCount ?? 0); i++) tokens.push(id);
-      }
-    }
+    const { tokens, used } = this.expand(this.tokenizer.encode(this.render(messages)), images);
     if (used !== images.length) {
-      throw new UserError(`Example "${example.id}": its prompt has ${used} image placeholders for ${images.length} images. Remove ${SPECIAL_TOKENS.imagePad} from the question, or use a template (${this.source}) that writes one for each image.`);
+      const pad = this.image?.tokens.placeholder ?? SPECIAL_TOKENS.imagePad;
+      throw new UserError(`Example "${example.id}": its prompt has ${used} image placeholders for ${images.length} images. Remove ${pad} from the question, or use a template (${this.source}) that writes one for each image.`);
     }
     return { tokens, images };
   }
@@ -87,6 +108,22 @@ export class Processor {
   /** Tokens of a completion to imitate, closed by <|im_end|>. */
   encodeTarget(text: string): number[] {
     return [...this.tokenizer.encode(text), this.tokenizer.idOf(SPECIAL_TOKENS.imEnd)];
+  }
+
+  /** Each placeholder becomes as many as its image takes, between the family's own marks; `used` counts them. */
+  private expand(ids: readonly number[], images: readonly PreparedImage[]): { tokens: number[]; used: number } {
+    if (images.length === 0) return { tokens: [...ids], used: 0 };
+    const pad = this.imageTokenId;
+    const marks = (names: readonly string[]): number[] => names.map((name) => this.tokenizer.idOf(name));
+    const before = marks(this.image?.tokens.before ?? []);
+    const after = marks(this.image?.tokens.after ?? []);
+    const tokens: number[] = [];
+    let used = 0;
+    for (const id of ids) {
+      if (id !== pad) tokens.push(id);
+      else tokens.push(...before, ...new Array<number>(images[used++]?.tokenCount ?? 0).fill(pad), ...after);
+    }
+    return { tokens, used };
   }
 
   /** The template's text, up to where the assistant's turn begins. */
@@ -99,15 +136,15 @@ export class Processor {
   }
 }
 
-/** chat_template.jinja, or where older models keep it: chat_template.json, tokenizer_config.json. */
-export function readChatTemplate(dir: string): { text: string; source: string } {
-  const file = join(dir, "chat_template.jinja");
-  if (existsSync(file)) return { text: readFileSync(file, "utf8"), source: file };
-  for (const name of ["chat_template.json", "tokenizer_config.json"]) {
-    const path = join(dir, name);
-    if (!existsSync(path)) continue;
-    const text = readJsonObject(path, KEEP).chat_template;
-    if (typeof text === "string") return { text, source: `${path} (chat_template)` };
+/** eos_token_id of generation_config.json: one id or several; `null` where the file or the key is missing. */
+function readStopIds(dir: string): number[] | null {
+  const path = join(dir, "generation_config.json");
+  if (!existsSync(path)) return null;
+  const value = readJsonObject(path, KEEP).eos_token_id;
+  if (value === undefined || value === null) return null;
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  if (!ids.every((id) => typeof id === "number" && Number.isInteger(id))) {
+    throw new UserError(`${path}: "eos_token_id" is ${JSON.stringify(value)}; it must be a token id or a list of them. ${KEEP}`);
   }
-  throw new UserError(`${dir} has no chat template (chat_template.jinja, or "chat_template" in tokenizer_config.json). ${KEEP}`);
+  return ids as number[];
 }

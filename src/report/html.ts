@@ -5,7 +5,7 @@ import { groupByMethod, type ReportRun } from "./data.js";
 import type { ImageSources } from "./gallery.js";
 import { imageSources } from "./images.js";
 import { html, trusted, type Markup } from "./markup.js";
-import { paletteOf } from "./palette.js";
+import { paletteOf, type Palette } from "./palette.js";
 import {
   accumulationSection,
   configurationSection,
@@ -54,15 +54,28 @@ export function renderReport(input: ReportInput, chains: ReportRun["gallery"], i
     timelineSection(input.runs),
     configurationSection(input.runs),
   ].filter((section): section is Section => section !== null);
+  return renderPage({ title: input.title, lede: input.lede, facts: describeRuns(input.runs), date: input.date, palette, sections });
+}
+
+export interface PageInput {
+  readonly title: string;
+  readonly lede?: string;
+  /** What was measured, in a sentence under the title. */
+  readonly facts: string;
+  readonly date?: Date;
+  readonly palette: Palette;
+  readonly sections: readonly Section[];
+}
+
+/** A whole page of sections. It asks for nothing outside itself. */
+export function renderPage({ title, lede, facts, date: made = new Date(), palette, sections }: PageInput): string {
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(SCRIPT)}'; base-uri 'none'; form-action 'none'`;
-  const date = (input.date ?? new Date()).toISOString().slice(0, 16).replace("T", " ");
+  const date = made.toISOString().slice(0, 16).replace("T", " ");
   return html`${trusted("<!doctype html>")}
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>${input.title}</title><style>${trusted(
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>${title}</title><style>${trusted(
     styleSheet(palette),
   )}</style></head>
-<body><main><h1>${input.title}</h1>${input.lede === undefined ? null : html`<p class="lede">${input.lede}</p>`}<p class="muted">${describeRuns(
-    input.runs,
-  )} Made ${date} UTC.</p><nav class="toc" aria-label="Sections">${sections.map((section) => html`<a href="#${section.id}">${section.title}</a>`)}</nav>
+<body><main><h1>${title}</h1>${lede === undefined ? null : html`<p class="lede">${lede}</p>`}<p class="muted">${facts} Made ${date} UTC.</p><nav class="toc" aria-label="Sections">${sections.map((section) => html`<a href="#${section.id}">${section.title}</a>`)}</nav>
 ${sections.map(renderSection)}
 </main><script>${trusted(SCRIPT)}</script></body></html>
 `.source;

@@ -1,5 +1,5 @@
 import type { ResultsComparison } from "../evaluation/compare-results.js";
-import type { DifferenceEstimate, ResultEstimates, SystemEstimates } from "../evaluation/estimates.js";
+import type { DatasetEstimates, DifferenceEstimate, ResultEstimates, SystemEstimates } from "../evaluation/estimates.js";
 import { RESULT_METRICS, resultInfo, type ResultKey } from "../evaluation/measured.js";
 import type { StepPosition } from "../evaluation/positions.js";
 import { formatCount, formatDifference, formatEstimate, formatValue, NONE } from "./format.js";
@@ -12,15 +12,23 @@ const left = (title: string): Column => ({ title, align: "left" });
 const right = (title: string): Column => ({ title, align: "right" });
 
 /** One system: a row a data set and one for their average, a column a metric that has a value. */
-export function datasetsTable({ datasets, macro }: SystemEstimates, keys: readonly ResultKey[], title = "Data set"): Table {
-  const rows = Object.entries(datasets);
+export function datasetsTable({ datasets, macro }: SystemEstimates, keys: readonly ResultKey[]): Table {
+  return groupsTable("Data set", Object.entries(datasets), macro, keys, true);
+}
+
+/** The same by kind of question, in alphabetical order; kinds are not averaged. */
+export function kindsOfQuestionTable({ datasets, macro }: SystemEstimates, keys: readonly ResultKey[]): Table {
+  return groupsTable("Kind of question", Object.entries(datasets).sort(([a], [b]) => (a < b ? -1 : 1)), macro, keys, false);
+}
+
+function groupsTable(title: string, rows: readonly [string, DatasetEstimates][], macro: ResultEstimates, keys: readonly ResultKey[], average: boolean): Table {
   const shown = keys.filter((key) => macro[key] !== undefined);
   const cells = (metrics: ResultEstimates): string[] => shown.map((key) => cell(metrics, key));
   return {
     columns: [left(title), right("Questions"), ...shown.map((key) => right(resultInfo(key).label))],
     rows: [
       ...rows.map(([name, { questions, metrics }]) => [name, formatCount(questions), ...cells(metrics)]),
-      ...(rows.length > 1 ? [[AVERAGE, formatCount(rows.reduce((sum, [, { questions }]) => sum + questions, 0)), ...cells(macro)]] : []),
+      ...(average && rows.length > 1 ? [[AVERAGE, formatCount(rows.reduce((sum, [, { questions }]) => sum + questions, 0)), ...cells(macro)]] : []),
     ],
   };
 }

@@ -49,7 +49,9 @@ export class Tokenizer {
       throw new UserError(`${source} could not be used: ${messageOf(error)}. Copy it again from the model's folder.`);
     }
     const added = this.hub.get_added_tokens_decoder();
-    for (const [token, id] of this.hub.get_vocab(true)) if (!added.has(id)) this.bytes[id] = tokenBytes(token);
+    // Where ids have gaps the library's map has an entry that is no text.
+    const vocabulary: Iterable<readonly [unknown, number]> = this.hub.get_vocab(true);
+    for (const [token, id] of vocabulary) if (typeof token === "string" && !added.has(id)) this.bytes[id] = tokenBytes(token);
     for (const [id, token] of added) {
       this.bytes[id] = token.special ? NOTHING : new TextEncoder().encode(token.content);
       if (token.special) this.special.add(id);

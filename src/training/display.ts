@@ -131,7 +131,7 @@ function facts(m: MetricsRow): string[] {
 }
 
 function speed(t: TimingsRow): string[] {
-  const judge = t.judgeAccount == null ? [] : [`judge: ${accountText(t.judgeAccount)}`];
+  const judge = t.judgeAccount === undefined ? [] : [`judge: ${accountText(t.judgeAccount)}`];
   return [`${Math.round(t.tokensPerSecond)} tok/s`, `${t.total.toFixed(1)} s`, ...judge];
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -10,7 +10,7 @@ import { mean, sampleStd } from "../util/statistics.js";
 import { seedFrom } from "../util/random.js";
 import { silentDisplay } from "./display.js";
 import { resume, train, type TrainOptions } from "./run.js";
-import type { TrainConfig } from "./schema.js";
+import type { TrainConfig, TrainConfigInput } from "./schema.js";
 
 const KEY = "sk-training-secret-555";
 let folder: string;
@@ -43,7 +43,7 @@ const options: TrainOptions = {
 };
 
 function config(name: string): TrainConfig {
-  const judge = { kind: "llm", url: server.url, models: ["judge"], corrections: 1, priceIn: 1, priceOut: 2 } as const;
+  const judge: TrainConfigInput["judge"] = { kind: "llm", url: server.url, models: ["judge"], corrections: 1, priceIn: 1, priceOut: 2 };
   return tabularConfig(join(folder, name), { steps: 4, judge, evaluation: { every: 0 }, checkpoint: { every: 2, keep: 2 } });
 }
 
@@ -84,7 +84,7 @@ it("chains that cannot be judged are unscored: counted, and out of every mean an
   reader.close();
 });
 
-it("interrupted and continued, it comes to the same and pays for no chain twice; the key is in no file", { timeout: 120_000 }, async () => {
+it("interrupted, moved and continued, it comes to the same and pays for no chain twice; the key is in no file", { timeout: 120_000 }, async () => {
   const straight = await train(config("straight"), options);
   const paidOnce = new Map(server.repliesByQuestion);
   let asked = 0;
@@ -92,7 +92,9 @@ it("interrupted and continued, it comes to the same and pays for no chain twice;
   expect(stopped).toMatchObject({ state: "stopped", step: 3 });
   // As after a kill: what lies after the checkpoint is made again.
   rmSync(join(stopped.dir, "checkpoints", readdirSync(join(stopped.dir, "checkpoints")).sort().at(-1) ?? ""), { recursive: true });
-  const resumed = await resume(stopped.dir, options);
+  const moved = join(folder, "moved");
+  renameSync(stopped.dir, moved);
+  const resumed = await resume(moved, options);
   expect(openRun(resumed.dir).metrics()).toEqual(openRun(straight.dir).metrics());
   // The second run asked each question as often as the first: once, or as often as it was corrected.
   for (const [question, replies] of server.repliesByQuestion) expect(replies).toBe(2 * (paidOnce.get(question) ?? 0));

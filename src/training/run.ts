@@ -66,7 +66,7 @@ async function withParts(config: TrainConfig, options: TrainOptions, open: () =>
   let state: TrainerState | null = checkpoint?.state ?? null;
   try {
     run.log(checkpoint === null ? "start" : `resume at step ${checkpoint.state.step}`);
-    const parts = await options.makeParts(config);
+    const parts = await options.makeParts({ ...config, output: run.dir });
     let stopWatching = (): void => undefined;
     try {
       total = totalSteps(config, parts.examples.length);

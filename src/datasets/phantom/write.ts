@@ -5,7 +5,9 @@ import { dirname, join, resolve } from "node:path";
 import { flushFolder, writeFileAtomic } from "../../util/atomic-file.js";
 import { UserError, messageOf } from "../../util/errors.js";
 import { difficulties, drawScene, encodePng, type Difficulty } from "./draw.js";
+import { completionText } from "./chain.js";
 import { phantomExample } from "./example.js";
+import { densityTerm, type Facts } from "./facts.js";
 import type { Split } from "./scene.js";
 
 /** Changes when the same parameters would give another data set. */
@@ -19,9 +21,11 @@ export interface PhantomOptions {
   /** Pixels a side. */
   readonly size: number;
   readonly difficulty: Difficulty;
+  /** Findings in words before the question, no pictures: for models without a vision tower. */
+  readonly text: boolean;
 }
 
-export const phantomDefaults: PhantomOptions = { seed: 1, train: 2048, test: 512, size: 64, difficulty: "normal" };
+export const phantomDefaults: PhantomOptions = { seed: 1, train: 2048, test: 512, size: 64, difficulty: "normal", text: false };
 
 export interface WrittenPhantom {
   readonly dir: string;
@@ -41,7 +45,7 @@ interface Manifest {
 /**
  * Writes `train.json`, `test.json` (`[{image, problem, solution, id, kind, meta}]`), `train-reasoning.json`,
  * `test-reasoning.json` (`[{image_path, question, answer, solution}]`), `images/*.png` and `phantom.json` into `dir`,
- * all or nothing. The same data set already there is kept; anything else there is a UserError and stays untouched.
+ * all or nothing; as text `train.json` and `test.json` alone, with the reasoning in them. The same data set already there is kept; anything else there is a UserError and stays untouched.
  */
 export async function writePhantomDataset(dir: string, options: Partial<PhantomOptions> = {}): Promise<WrittenPhantom> {
   const full = checked({ ...phantomDefaults, ...options });
@@ -56,8 +60,8 @@ export async function writePhantomDataset(dir: string, options: Partial<PhantomO
   const temporary = `${target}.tmp-${process.pid}`;
   rmSync(temporary, { recursive: true, force: true });
   try {
-    mkdirSync(join(temporary, "images"), { recursive: true });
-    for (const split of ["train", "test"] as const) await writeSplit(temporary, split, full);
+    mkdirSync(full.text ? temporary : join(temporary, "images"), { recursive: true });
+    for (const split of ["train", "test"] as const) await (full.text ? writeTextSplit : writeSplit)(temporary, split, full);
     const manifest: Manifest = { format: "breakwater-phantom", version: phantomVersion, options: full, digest: digestOf(temporary) };
     writeFileAtomic(join(temporary, "phantom.json"), `${JSON.stringify(manifest, null, 2)}\n`);
     if (existsSync(target)) rmdirSync(target);
@@ -95,6 +99,23 @@ async function writeSplit(dir: string, split: Split, options: PhantomOptions): P
   writeFileAtomic(join(dir, `${split}-reasoning.json`), rowsAsJson(reasoning));
 }
 
+/** Questions without a picture: the gold reasoning is part of the solution, in tags. */
+function writeTextSplit(dir: string, split: Split, { seed, ...options }: PhantomOptions): Promise<void> {
+  const rows = Array.from({ length: options[split] }, (_, index) => {
+    const { example, scene } = phantomExample(seed, split, index);
+    const { id, kind, meta, answer, goldReasoning } = example;
+    const solution = completionText([goldReasoning ?? ""], answer);
+    return { image: null, problem: `${factsInWords(scene.facts)}\n${example.question}`, solution, id, kind, meta };
+  });
+  writeFileAtomic(join(dir, `${split}.json`), rowsAsJson(rows));
+  return Promise.resolve();
+}
+
+/** "CT, abdomen, lower left, kidney, two cyst, larger, hyperdense" */
+function factsInWords({ modality, region, side, zone, organ, kind, count, size, density }: Facts): string {
+  return `${modality}, ${region}, ${zone} ${side}, ${organ}, ${count} ${kind}, ${size}, ${densityTerm(modality, density)}`;
+}
+
 async function writePicture(path: string, pixels: Uint8Array, size: number): Promise<void> {
   await writeFile(path, await encodePng(pixels, size));
 }
@@ -105,7 +126,7 @@ function rowsAsJson(rows: readonly unknown[]): string {
 }
 
 function checked(options: PhantomOptions): PhantomOptions {
-  const { seed, train, test, size, difficulty } = options;
+  const { seed, train, test, size, difficulty, text } = options;
   const whole = (name: string, value: number, least: number, most: number): void => {
     if (!Number.isInteger(value) || value < least || value > most)
       throw new UserError(`Phantom option ${name} is ${value}: give a whole number from ${least} to ${most}.`);
@@ -116,7 +137,7 @@ function checked(options: PhantomOptions): PhantomOptions {
   whole("size", size, 32, 1024);
   if (!difficulties.includes(difficulty))
     throw new UserError(`Phantom option difficulty is ${JSON.stringify(difficulty)}: give one of ${difficulties.join(", ")}.`);
-  return { seed, train, test, size, difficulty };
+  return { seed, train, test, size, difficulty, text };
 }
 
 function requireSame(dir: string, options: PhantomOptions): void {
@@ -131,9 +152,11 @@ function requireSame(dir: string, options: PhantomOptions): void {
   }
   if (manifest.format !== "breakwater-phantom" || manifest.version !== phantomVersion)
     throw new UserError(`${path} is of another kind or version (${String(manifest.format)} ${String(manifest.version)}; this is version ${phantomVersion}). ${way}`);
-  const differing = (Object.keys(options) as (keyof PhantomOptions)[]).filter((key) => manifest.options?.[key] !== options[key]);
+  // A data set of before an option was added has that option's default.
+  const found = { ...phantomDefaults, ...manifest.options };
+  const differing = (Object.keys(options) as (keyof PhantomOptions)[]).filter((key) => found[key] !== options[key]);
   if (differing.length > 0) {
-    const list = differing.map((key) => `${key} ${String(manifest.options?.[key])}, not ${options[key]}`).join("; ");
+    const list = differing.map((key) => `${key} ${String(found[key])}, not ${options[key]}`).join("; ");
     throw new UserError(`${dir} holds another phantom data set (${list}). ${way}`);
   }
   if (manifest.digest !== digestOf(dir)) throw new UserError(`Files of the phantom data set in ${dir} were changed or are missing. ${way}`);

@@ -1,0 +1,45 @@
+/** What a server says of its limits in the headers of a reply. */
+export interface RateHeaders {
+  readonly remainingRequests: number | null;
+  readonly remainingTokens: number | null;
+  /** Milliseconds until the counter is full again. */
+  readonly resetRequestsMs: number | null;
+  readonly resetTokensMs: number | null;
+}
+
+export function rateHeaders(headers: Headers): RateHeaders {
+  return {
+    remainingRequests: count(headers.get("x-ratelimit-remaining-requests")),
+    remainingTokens: count(headers.get("x-ratelimit-remaining-tokens")),
+    resetRequestsMs: durationMs(headers.get("x-ratelimit-reset-requests")),
+    resetTokensMs: durationMs(headers.get("x-ratelimit-reset-tokens")),
+  };
+}
+
+/** Retry-After in seconds or as an HTTP date (RFC 9110 §10.2.3), or retry-after-ms; `null` where absent or unreadable. */
+export function retryAfterMs(headers: Headers, now: number): number | null {
+  const exact = Number.parseFloat(headers.get("retry-after-ms") ?? "");
+  if (Number.isFinite(exact) && exact >= 0) return exact;
+  const text = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  // A bare number is no date, though Date.parse would read one as a year.
+  const date = /[a-z]/i.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(date) ? null : Math.max(0, date - now);
+}
+
+/** "1s", "6m0s", "20ms", "1h2m", or plain seconds, as servers write resets. */
+export function durationMs(text: string | null): number | null {
+  const trimmed = text?.trim() ?? "";
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed) * 1000;
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(trimmed)) return null;
+  let total = 0;
+  for (const [, n, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) total += Number(n) * units[unit];
+  return total;
+}
+
+function count(text: string | null): number | null {
+  if (text === null || text.trim() === "") return null;
+  const n = Number(text);
+  return Number.isFinite(n) ? n : null;
+}
