@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { ReasoningRow, ReasoningTasks } from "../evaluation/reasoning.js";
 import type { Judge } from "../judges/judge.js";
 import { judgeOptionsOf, withJudgeOptions, type JudgeFlags } from "./judge-options.js";
 import { outliveReader } from "./pipe.js";
@@ -87,9 +88,7 @@ async function openJudge(flags: ReasoningFlags, out: string): Promise<Judge> {
   }
 }
 
-type Shown = typeof import("../evaluation/reasoning-run.js");
-
-async function show(rows: Parameters<Shown["measureReasoning"]>[0], leftOut: Shown["nothingLeftOut"]): Promise<void> {
+async function show(rows: readonly ReasoningRow[], leftOut: ReasoningTasks["leftOut"]): Promise<void> {
   const [{ measureReasoning, stepPositions, worstPosition }, { estimateKinds, estimateSystem }, { datasetsTable, kindsOfQuestionTable, positionsTable }, { terminalTable }, { ffpFormula }, { FAR_BIN_KEYS }] = await Promise.all([
     import("../evaluation/reasoning-run.js"),
     import("../evaluation/estimates.js"),

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { Question } from "../inference/data.js";
+import type { InferenceOptions } from "../inference/run-inference.js";
 import { atLeast } from "./whole-number.js";
 
 interface InferFlags {
@@ -86,9 +88,9 @@ async function infer(flags: InferFlags): Promise<void> {
   process.exitCode = 1;
 }
 
-type Prepared = Pick<Parameters<typeof import("../inference/run-inference.js").runInference>[0], "settings" | "open">;
+type Prepared = Pick<InferenceOptions, "settings" | "open">;
 
-async function local(flags: InferFlags, questions: Parameters<typeof import("../inference/local-generator.js").openLocalGenerator>[1]): Promise<Prepared> {
+async function local(flags: InferFlags, questions: readonly Question[]): Promise<Prepared> {
   const [{ openLocalGenerator, weightsMark }, { openTarget }, { modelFolder }] = await Promise.all([
     import("../inference/local-generator.js"),
     import("../evaluation/target.js"),

@@ -10,7 +10,8 @@ export function phantomCommand(): Command {
     .option("--seed <n>", "seed of everything that is drawn", wholeNumber, 1)
     .option("--size <pixels>", "pixels a side", wholeNumber, 64)
     .addOption(new Option("--difficulty <level>", "noise and contrast").choices(["easy", "normal", "hard"]).default("normal"))
-    .action(async ({ out, ...options }: { out: string; train: number; test: number; seed: number; size: number; difficulty: "easy" | "normal" | "hard" }) => {
+    .option("--text", "the findings in words before the question and no pictures, for models that take text only", false)
+    .action(async ({ out, ...options }: { out: string; train: number; test: number; seed: number; size: number; difficulty: "easy" | "normal" | "hard"; text: boolean }) => {
       const { writePhantomDataset } = await import("../datasets/phantom/write.js");
       const started = performance.now();
       const result = await writePhantomDataset(out, options);

@@ -6,6 +6,8 @@
 import { z } from "zod";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { UserError } from "../util/errors.js";
+import { isRecord, readJson } from "../util/json-file.js";
+import { namedPath } from "../inference/data.js";
 import { datasetOf, stemOf, type InferenceRecord } from "../inference/record.js";
 import { answerScores, countVerdicts, type AnswerRow, type AnswerVerdict } from "./answers.js";
 import type { SystemEstimates } from "./estimates.js";
@@ -99,6 +101,20 @@ const fileSchema = z.object({
   results: z.array(row),
   breakwater: z.object({ format: z.literal(ANSWERS_FORMAT), name: z.string().nullable() }).optional(),
 });
+
+/** Files of judged answers, as one; `null` where they are inference files. @throws UserError for a mixture. */
+export function readJudgedAnswers(paths: readonly string[]): AnswersFile | null {
+  const files = paths.map((text) => {
+    const { name, path } = namedPath(text);
+    const value = readJson(path, "Name files of breakwater infer, or results of eval answers.");
+    return isRecord(value) && "results" in value ? { name, file: parseAnswersFile(value, path) } : null;
+  });
+  const judged = files.filter((file) => file !== null);
+  if (judged.length === 0) return null;
+  if (judged.length < files.length) throw new UserError("inference files and judged ones stand together; evaluate them one after the other");
+  const rows = judged.flatMap(({ name, file }) => (name === null ? file.rows : file.rows.map((row) => ({ ...row, dataset: name, labelled: true }))));
+  return { name: judged[0].file.name, judge: judged[0].file.judge, rows };
+}
 
 /** A parsed file whose rows have a `judge`. @throws UserError naming file, row and key. */
 export function parseAnswersFile(value: unknown, path: string): AnswersFile {

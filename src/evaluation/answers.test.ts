@@ -6,7 +6,7 @@ import { startScriptedLlm, type Action } from "../../test/support/scripted-llm.j
 import { createLlm } from "../llm/client.js";
 import { parseGrade, spelled } from "./answer-judge.js";
 import { countVerdicts, judgeAnswers, measureAnswers, readAnswers, unjudgedReasons } from "./answers.js";
-import { parseAnswersFile, writeAnswersFile } from "./answers-file.js";
+import { parseAnswersFile, readJudgedAnswers, writeAnswersFile } from "./answers-file.js";
 import { estimateSystem } from "./estimates.js";
 
 const folder = mkdtempSync(join(tmpdir(), "breakwater-answers-"));
@@ -124,6 +124,13 @@ describe("results of the reference's Answer_Evaluation.py", () => {
       expect(Object.keys(row).slice(0, 6)).toEqual(Object.keys(reference.results[r]));
       expect({ ...row, judge: "" }).toMatchObject({ ...reference.results[r], judge: "", ...(r === 5 ? { generated_reasoning: row.generated_reasoning } : {}) });
     });
+  });
+
+  it("stand for themselves, without asking a judge again", () => {
+    const file = readJudgedAnswers([join(fixtures, "answers.json")]);
+    expect(countVerdicts(file?.rows ?? [])).toMatchObject({ correct: 4, incorrect: 1, none: 1, unjudged: 1 });
+    expect(readJudgedAnswers([join(fixtures, "inference.json")])).toBeNull();
+    expect(() => readJudgedAnswers([join(fixtures, "inference.json"), join(fixtures, "answers.json")])).toThrow(/one after the other/);
   });
 
   it.each([

@@ -149,7 +149,7 @@ describe("files", () => {
   it("over several data sets have a table for each headline, with the average last", () => {
     const comparison = compareResults([system("a", [...rows("x", [1, 0]), ...rows("y", [1, 1])]), system("b", [...rows("x", [1, 1]), ...rows("y", [1, 1])])]);
     const tables = comparisonTables(comparison);
-    expect(tables[0].table.columns.map(({ title }) => title)).toEqual(["Exact match", "x", "y", "Average"]);
+    expect(tables[0].table.columns.map(({ title }) => title)).toEqual(["Accuracy (exact match)", "x", "y", "Average"]);
     expect(tables[0].table.rows[0][3]).toMatch(/^75\.0%/);
     expect(tables[1].table.rows[0][0]).toBe("b − a");
     expect(tables).toHaveLength(3);

@@ -28,7 +28,7 @@ const overlap = (key: ResultKey, label: string, explanation: string): ResultInfo
 /** In the order in which tables show them. */
 export const RESULT_METRICS: readonly ResultInfo[] = [
   { key: "judgedAccuracy", label: "Accuracy (judge)", unit: "share", better: 1, over: "judged answers", explanation: "answers that the judge finds correct; a completion without an answer is not" },
-  ...METRICS.filter(({ key }) => key === "accuracy").map((info) => ({ ...info, label: "Exact match" })),
+  ...METRICS.filter(({ key }) => key === "accuracy").map((info) => ({ ...info, label: "Accuracy (exact match)" })),
   overlap("rouge1", "ROUGE-1", "F1 of common words, stemmed"),
   overlap("bleu1", "BLEU-1", "precision of words, with the brevity penalty"),
   { key: "missingAnswer", label: "No answer", unit: "share", better: -1, over: "completions", explanation: "completions without an answer" },

@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { ort } from "./ort.js";
 import type { FloatType } from "../graph/graph.js";
@@ -19,7 +20,12 @@ export interface RunnableGraph {
   run(feed: (input: OnnxValue) => Feed): Promise<Record<string, Feed>>;
 }
 
-/** Compiled graphs by key; the least recently used is released beyond `limit`. */
+/** Graphs kept where memory is short: enough for the shapes of one step. */
+const FEWEST = 16;
+/** Share of the machine's memory that this process may hold before graphs are released early: each keeps an arena. */
+const MEMORY_SHARE = 1 / 3;
+
+/** Compiled graphs by key; the least recently used is released beyond `limit`, or earlier where memory is short. */
 export class Sessions {
   private readonly cache = new Map<string, { runnable: RunnableGraph; session: InferenceSession }>();
 
@@ -71,7 +77,8 @@ export class Sessions {
     };
     this.cache.set(key, { runnable, session });
     for (const [oldest, entry] of this.cache) {
-      if (this.cache.size <= this.limit) break;
+      const short = this.cache.size > FEWEST && process.memoryUsage.rss() > MEMORY_SHARE * totalmem();
+      if (this.cache.size <= this.limit && !short) break;
       this.cache.delete(oldest);
       await entry.session.release();
     }
