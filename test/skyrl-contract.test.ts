@@ -18,8 +18,10 @@ if (python === null) {
   let server: SkyrlServer;
   beforeAll(async () => {
     writeTextCheckpoint(python, tiny.folder, join(folder, "model"));
-    server = await SkyrlServer.start({ python, model: join(folder, "model"), folder });
-  });
+    server = await SkyrlServer.start({ python, model: join(folder, "model"), folder, quickCompile: true });
+    // The first passes compile; on a machine with other work that takes minutes.
+    await (await open()).close();
+  }, 600_000);
   afterAll(async () => {
     await server.kill();
     tiny.remove();

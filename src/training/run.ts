@@ -159,7 +159,7 @@ async function checkData(config: TrainConfig, parts: TrainingParts, { run, displ
 function startState(config: TrainConfig, examples: readonly Example[]): TrainerState {
   // What a run may be moved or prolonged by is no part of its identity.
   const { output: _output, steps: _steps, epochs: _epochs, judge, ...rest } = config;
-  const identity = { ...rest, judge: judgeIdentity(judge) };
+  const identity = { ...rest, engine: engineIdentity(rest.engine), judge: judgeIdentity(judge) };
   const data = examples.map(({ id, question, answer, goldReasoning }) => [id, question, answer, goldReasoning]);
   return { format: 1, step: 0, epoch: 0, rollouts: 0, tokens: 0, configHash: hashOf(identity), dataHash: hashOf(data) };
 }
@@ -167,6 +167,13 @@ function startState(config: TrainConfig, examples: readonly Example[]): TrainerS
 /** What decides the verdicts. Where they are asked for, how fast and for how much may change from one start to the next. */
 function judgeIdentity({ kind, path, models, sendImage, maxImageSide, maxTokens, temperature }: TrainConfig["judge"]): unknown {
   return { kind, path, ...(kind === "llm" ? { models, sendImage, maxImageSide, maxTokens, temperature } : {}) };
+}
+
+/** What decides what is computed. Where a server listens and how patiently it is asked may change from one start to the next. */
+function engineIdentity({ baseUrl: _baseUrl, baseModel, tinker, ...engine }: TrainConfig["engine"]): unknown {
+  if (engine.kind === "local") return engine;
+  const { loss, reduction, groupSeeds, maxSequenceTokens } = tinker;
+  return { ...engine, baseModel, tinker: { loss, reduction, groupSeeds, maxSequenceTokens } };
 }
 
 function hashOf(value: unknown): string {

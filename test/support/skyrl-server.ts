@@ -1,6 +1,6 @@
 /** SkyRL's Tinker server (PyPI package, JAX on CPU) as a process of its own, for tests. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { existsSync, openSync } from "node:fs";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly port?: number;
   readonly backend?: Readonly<Record<string, unknown>>;
   readonly sessionTimeout?: number;
+  /** Compile fast code slowly (false) or slow code fast: for tests that compute little. */
+  readonly quickCompile?: boolean;
 }
 
 export class SkyrlServer {
@@ -48,7 +50,7 @@ export class SkyrlServer {
     const args = [join(scripts, "serve.py"), "--base-model", options.model, "--port", String(port), "--root", options.folder, "--backend-config", JSON.stringify(backend)];
     if (options.sessionTimeout !== undefined) args.push("--session-timeout", String(options.sessionTimeout));
     // What one server has compiled the next need not compile again.
-    const env = { ...process.env, JAX_COMPILATION_CACHE_DIR: join(cache, "skyrl-jit"), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS: "0", JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES: "-1" };
+    const env = { ...process.env, ...(options.quickCompile ? { XLA_FLAGS: "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" } : {}), JAX_COMPILATION_CACHE_DIR: join(cache, "skyrl-jit"), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS: "0", JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES: "-1" };
     // A process group of its own: the server has its engine as a child, and both are to be killed.
     const child = spawn(options.python, args, { detached: true, stdio: ["ignore", log, log], env });
     const server = new SkyrlServer(child, port, options);
@@ -73,7 +75,7 @@ export class SkyrlServer {
   private async ready(): Promise<void> {
     const deadline = Date.now() + 100_000;
     for (;;) {
-      if (this.child.exitCode !== null) throw new Error(`the server ended with ${this.child.exitCode}; see ${this.options.folder}/server.log`);
+      if (this.child.exitCode !== null) throw new Error(`the server ended with ${this.child.exitCode}:\n${readFileSync(join(this.options.folder, "server.log"), "utf8").slice(-2000)}`);
       const answer = await fetch(`${this.url}/api/v1/healthz`).catch(() => null);
       if (answer?.ok) return;
       if (Date.now() > deadline) throw new Error("the server did not become ready");

@@ -1,0 +1,103 @@
+/** Opens an engine on a server: finds out what the server is, makes the model, measures what it does with a batch. */
+import { UserError } from "../../util/errors.js";
+import { ImageFiles } from "./chunks.js";
+import { TinkerClient } from "./client.js";
+import { TinkerError } from "./errors.js";
+import { readModelFacts } from "./facts.js";
+import type { Reduction } from "./losses.js";
+import { readManifest } from "./manifest.js";
+import type { TinkerEngineOptions } from "./options.js";
+import { Passes } from "./passes.js";
+import { measureReduction } from "./probe.js";
+import { Sampler } from "./sampling.js";
+import { SavedWeights } from "./saving.js";
+import { TinkerSession, type Start } from "./session.js";
+import { TinkerEngine } from "./tinker-engine.js";
+import { Timeline } from "./timeline.js";
+
+const sdkVersion = "0.38.0";
+/** What servers were found to do, by address and model: it does not change while this process runs. */
+const measured = new Map<string, Promise<Reduction>>();
+
+/** @throws UserError where there is no such server or it does not serve the model. */
+export async function createTinkerEngine(options: TinkerEngineOptions): Promise<TinkerEngine> {
+  const { loraRank: rank, seed, log = () => undefined } = options;
+  checkUrl(options.baseUrl);
+  const facts = readModelFacts(options.model);
+  const from = readManifest(options.model);
+  try {
+    const client = await TinkerClient.connect({
+      baseUrl: options.baseUrl,
+      apiKey: options.apiKey,
+      patienceSeconds: options.patienceSeconds ?? 600,
+      timeoutSeconds: 120,
+      pollSeconds: options.pollSeconds ?? 60,
+      wire: options.wire ?? "auto",
+      sdkVersion,
+      onRetry: (what) => log(`${what}: trying again`),
+    });
+    const served = await servedModel(client, options.baseModel ?? from?.baseModel);
+    if (from !== null && from.loraRank !== rank) {
+      throw new UserError(`${options.model} was saved with adapters of rank ${from.loraRank}, engine.lora.rank asks for ${rank}: set it to ${from.loraRank}`);
+    }
+    const start: Start = { baseModel: served.name, rank, seed, weights: from?.state ?? null };
+    const session = new TinkerSession(client);
+    const images = new ImageFiles();
+    const passes = new Passes(session, facts.imageToken, images);
+    const reduction = await reductionOf(options, session, passes, start);
+    const maxSequenceTokens = options.maxSequenceTokens ?? served.context ?? facts.maxPositions;
+    if (maxSequenceTokens === null) throw new UserError(`neither the server nor ${options.model} says how long a sequence may be: set engine.tinker.maxSequenceTokens`);
+    return new TinkerEngine({
+      ...{ session, passes, start, facts, reduction, maxSequenceTokens, log },
+      model: await session.create(start, { optimizer: false }),
+      sampler: new Sampler(client, { maxInFlight: options.maxInFlight ?? 64, groupSeeds: options.groupSeeds ?? "own", endTokens: facts.endTokens, imageToken: facts.imageToken }, images),
+      saving: new SavedWeights(session, options.model, { download: options.download ?? true, log }),
+      timeline: new Timeline(options.onSpan),
+      loss: options.loss ?? "exact",
+    });
+  } catch (error) {
+    if (!(error instanceof TinkerError)) throw error;
+    const key = error.status === 401 || error.status === 403 ? " Set TINKER_API_KEY." : "";
+    const full = rank === 0 && error.fault === "failed" ? " This server trains adapters only: set engine.trainable to lora." : "";
+    throw new UserError(`engine.baseUrl ${options.baseUrl}: ${error.message}.${key}${full}`, { cause: error });
+  }
+}
+
+function checkUrl(baseUrl: string): void {
+  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) throw new UserError(`engine.baseUrl ${baseUrl}: give the server's address, like http://localhost:8000`);
+  const { username, password } = new URL(baseUrl);
+  // The address is written into the run's folder.
+  if (username !== "" || password !== "") throw new UserError("engine.baseUrl: an address without user and password; the key comes from TINKER_API_KEY");
+}
+
+async function servedModel(client: TinkerClient, wanted: string | undefined): Promise<{ name: string; context: number | null }> {
+  const models = (await client.capabilities()).supported_models.flatMap(({ model_name: name, max_context_length: context }) => (name ? [{ name, context: context ?? null }] : []));
+  const names = models.map(({ name }) => name).join(", ");
+  if (wanted === undefined) {
+    if (models.length === 1) return models[0];
+    throw new UserError(`engine.baseModel: name the model to train; the server has ${names || "none"}`);
+  }
+  const found = models.find(({ name }) => name === wanted);
+  if (found === undefined) throw new UserError(`engine.baseModel ${wanted} is not served; the server has ${names || "none"}`);
+  return found;
+}
+
+async function reductionOf(options: TinkerEngineOptions, session: TinkerSession, passes: Passes, start: Start): Promise<Reduction> {
+  const { reduction = "auto" } = options;
+  if (reduction !== "auto") return reduction;
+  const key = `${session.client.address} ${start.baseModel}`;
+  let found = measured.get(key);
+  if (found === undefined) {
+    found = (async () => {
+      const model = await session.create({ ...start, weights: null }, { optimizer: false });
+      try {
+        return await measureReduction(passes, model);
+      } finally {
+        await session.discard(model);
+      }
+    })();
+    measured.set(key, found);
+    found.catch(() => measured.delete(key));
+  }
+  return found;
+}

@@ -1,0 +1,421 @@
+/**
+ * The engine that trains through the Tinker API: on a cluster of one's own (SkyRL) or the hosted service. The server holds
+ * weights and moments; here are the loss, the order of requests and what to do when the server falters.
+ *
+ * With `loss: exact` a gradient leaves for the server only together with the step that applies it, so that a batch is
+ * never half applied: what was not stepped is still here, and is dropped or sent again at will.
+ */
+import { UserError } from "../../util/errors.js";
+import type { Datum } from "../../types.js";
+import type {
+  AdamWParams,
+  Engine,
+  EngineCapabilities,
+  ForwardBackwardResult,
+  ForwardOptions,
+  LossSpec,
+  OptimStepResult,
+  SampledSequence,
+  SampleRequest,
+  SamplingParams,
+} from "../engine.js";
+import { checkLengths, checkRow } from "./checks.js";
+import { TinkerError } from "./errors.js";
+import type { ModelFacts } from "./facts.js";
+import { fusedLoss, linearLoss, lossAt, type Reduction, type ServerLoss } from "./losses.js";
+import { SharedLock } from "./lock.js";
+import { readManifest } from "./manifest.js";
+import type { Passes, PassResult, Row } from "./passes.js";
+import { gradNormOf } from "./probe.js";
+import { lostWeights, type Sampler } from "./sampling.js";
+import type { SavedWeights } from "./saving.js";
+import type { Model, Start, TinkerSession } from "./session.js";
+import type { Timeline, TimelineSpan } from "./timeline.js";
+
+export interface EngineParts {
+  readonly session: TinkerSession;
+  readonly passes: Passes;
+  readonly sampler: Sampler;
+  readonly saving: SavedWeights;
+  readonly timeline: Timeline;
+  readonly start: Start;
+  readonly model: Model;
+  readonly facts: ModelFacts;
+  readonly reduction: Reduction;
+  readonly loss: "exact" | "fused";
+  readonly maxSequenceTokens: number;
+  readonly log: (line: string) => void;
+}
+
+/** Weights published for sampling, and the update that they are from. */
+interface Published {
+  readonly version: number;
+  readonly samplingSession: string;
+}
+
+export class TinkerEngine implements Engine {
+  readonly capabilities: EngineCapabilities;
+  private model: Model;
+  private referenceModel: Promise<Model> | null = null;
+  /** Where `model` can be had again. */
+  private saved: Start;
+  /** Updates since `saved`: with none the model can be replaced without loss. */
+  private unsaved = 0;
+  private steps = 0;
+  private version = 0;
+  private published: Promise<Published> | null = null;
+  private publications = 0;
+  private sampleSeq = 0;
+  private reviving: Promise<void> | null = null;
+  /** `exact`: data whose gradient has not been sent yet, with the slope of their loss. */
+  private waiting: { readonly row: Row; readonly gradients: readonly number[] }[] = [];
+  /** `fused`: passes whose gradient the server holds. */
+  private accumulated = 0;
+  private poisoned = false;
+  private warned = false;
+  private imagesSeen: Promise<unknown> | null = null;
+  private readonly lock = new SharedLock();
+
+  constructor(private readonly parts: EngineParts) {
+    this.model = parts.model;
+    this.saved = parts.start;
+    this.capabilities = {
+      name: "tinker",
+      maxSequenceTokens: parts.maxSequenceTokens,
+      vocabularySize: parts.facts.vocabularySize,
+      images: parts.facts.imageToken !== null,
+      trains: parts.start.rank > 0 ? ["lora"] : ["full"],
+      reference: true,
+      exactResume: true,
+      samplesWhileTraining: true,
+    };
+  }
+
+  /** Who worked and who waited since the engine was opened. */
+  get timeline(): readonly TimelineSpan[] {
+    return this.parts.timeline.spans;
+  }
+
+  async sample(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
+    signal?.throwIfAborted();
+    for (const { prompt } of requests) checkRow(prompt, [], params.maxTokens, this.capabilities);
+    if (requests.every(({ seeds }) => seeds.length === 0)) return requests.map(() => []);
+    await this.checkImages(requests);
+    const run = (): Promise<SampledSequence[][]> => this.guarded(() => this.sampleNow(requests, params, signal), signal);
+    return this.samplerSharesWeights ? this.held(this.lock.read.bind(this.lock), run) : run();
+  }
+
+  async forward(data: readonly Row[], { weights = "current" }: ForwardOptions = {}): Promise<number[][]> {
+    this.check(data);
+    if (data.length === 0) return [];
+    const { passes, timeline } = this.parts;
+    return timeline.measure("forward", async (note) => {
+      const pass = async (): Promise<PassResult> => {
+        if (weights === "current") return this.guarded(() => this.patient(() => passes.forward(this.model, data)));
+        return this.guardedReference((model) => this.patient(() => passes.forward(model, data)));
+      };
+      const { logprobs, requests } = await pass();
+      note({ requests, tokens: tokensOf(data) });
+      return logprobs;
+    });
+  }
+
+  async forwardBackward(data: readonly Datum[], spec: LossSpec): Promise<ForwardBackwardResult> {
+    this.check(data);
+    checkLengths(data, spec);
+    const { loss, reduction, passes } = this.parts;
+    let logprobs: number[][];
+    if (loss === "exact") {
+      logprobs = await this.forward(data);
+    } else {
+      if (reduction === "mean" && this.accumulated > 0) {
+        throw new UserError("this server takes the mean of a batch, which cannot be put together of parts in one pass: set batch.microBatch to 0, or engine.tinker.loss to exact");
+      }
+      const server = fusedLoss(data, spec, reduction);
+      if (!finite(server)) this.poisoned = true;
+      const sent = this.poisoned || data.length === 0 ? null : await this.guarded(() => passes.backward(this.model, data, server));
+      if (sent !== null) this.accumulated++;
+      logprobs = sent === null ? await this.forward(data) : (await this.guarded(() => sent.result())).logprobs;
+    }
+    const { gradients, ...value } = lossAt(data, logprobs, spec);
+    if (loss === "exact") data.forEach(({ prompt, completion }, i) => this.waiting.push({ row: { prompt, completion }, gradients: gradients[i] }));
+    if (!gradients.every((row) => row.every(Number.isFinite))) this.poisoned = true;
+    return { ...value, logprobs, entropy: Number.NaN, tokens: tokensOf(data) };
+  }
+
+  async optimStep(params: AdamWParams): Promise<OptimStepResult> {
+    const { waiting, poisoned } = this;
+    this.waiting = [];
+    this.poisoned = false;
+    if (poisoned) {
+      if (this.accumulated > 0) await this.replace(this.saved);
+      throw new Error("the gradient is not finite: weights and moments were left as they were");
+    }
+    this.warnOfClipping(params);
+    const step = (): Promise<OptimStepResult> => this.guarded(() => this.stepNow(waiting, params));
+    return this.samplerSharesWeights ? this.held(this.lock.write.bind(this.lock), step) : step();
+  }
+
+  async save(dir: string, what: "weights" | "state"): Promise<void> {
+    await this.parts.timeline.measure("save", async () => {
+      const manifest = await this.guarded(() => this.parts.saving.save(this.model, dir, what, this.saved, this.steps));
+      this.saved = { ...this.saved, weights: manifest.state };
+      this.unsaved = 0;
+    });
+  }
+
+  async load(dir: string): Promise<void> {
+    const manifest = readManifest(dir);
+    if (manifest?.what !== "state") throw new UserError(`${dir} holds no state that the tinker engine saved (tinker.json)`);
+    if (manifest.loraRank !== this.saved.rank) {
+      throw new UserError(`${dir} was saved with adapters of rank ${manifest.loraRank}, engine.lora.rank asks for ${this.saved.rank}: set it to ${manifest.loraRank}`);
+    }
+    await this.parts.timeline.measure("load", () => this.replace({ ...this.saved, weights: manifest.state }));
+    this.steps = manifest.optimizerSteps;
+  }
+
+  async close(): Promise<void> {
+    const reference = await this.referenceModel?.catch(() => null);
+    await this.clearGradient();
+    await this.parts.session.close([this.model, ...(reference ? [reference] : [])]);
+  }
+
+  /** SkyRL's JAX backend samples from the very weights that it trains. */
+  private get samplerSharesWeights(): boolean {
+    return this.parts.reduction === "mean";
+  }
+
+  private async sampleNow(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
+    const { sampler, timeline } = this.parts;
+    for (let attempt = 0; ; attempt++) {
+      const publication = this.publish();
+      const { samplingSession } = await abortable(publication, signal);
+      try {
+        return await timeline.measure("sample", async (note) => {
+          const { sequences, requests: count } = await sampler.sample(requests, params, () => ({ samplingSession, seqId: this.sampleSeq++ }), signal);
+          note({ requests: count, tokens: sequences.flat().reduce((sum, { tokens }) => sum + tokens.length, 0) });
+          return sequences;
+        });
+      } catch (error) {
+        if (!(error instanceof TinkerError) || !lostWeights(error) || attempt > 0) throw error;
+        this.parts.log(`the sampler lost its weights (${error.message}): publishing them again`);
+        if (this.published === publication) this.published = null;
+      }
+    }
+  }
+
+  /** The current weights, ready for sampling. Asked for at once, so that updates submitted later do not change them. */
+  private publish(): Promise<Published> {
+    const { version, model } = this;
+    this.published ??= this.parts.timeline.measure("publish", async () => {
+      const { session } = this.parts;
+      const save = async (): Promise<Published> => {
+        const pending = await session.submit(model, (seq) => session.client.saveForSampler(model.id, seq, { samplingSessionSeqId: this.publications++ }));
+        const { sampling_session_id: samplingSession } = await pending.result();
+        if (!samplingSession) throw new TinkerError("rejected", "the server saved weights for sampling and named no sampling session");
+        return { version, samplingSession };
+      };
+      try {
+        return await save();
+      } catch (error) {
+        // A repetition met what its first try had made: the next number is free.
+        if (error instanceof TinkerError && error.status === 409) return save();
+        throw error;
+      }
+    });
+    const published = this.published;
+    published.catch(() => {
+      if (this.published === published) this.published = null;
+    });
+    return published;
+  }
+
+  private async stepNow(waiting: readonly { readonly row: Row; readonly gradients: readonly number[] }[], params: AdamWParams): Promise<OptimStepResult> {
+    const { passes, reduction, timeline } = this.parts;
+    return timeline.measure("train", async (note) => {
+      const { model } = this;
+      const rows = waiting.map(({ row }) => row);
+      let submitted = false;
+      try {
+        const backward = rows.length > 0 ? await passes.backward(model, rows, linearLoss(waiting.map(({ gradients }) => gradients), reduction)) : null;
+        submitted = backward !== null;
+        // Both are under way before either is waited for: the server can do them in one turn.
+        const step = await passes.optimStep(model, {
+          learning_rate: params.learningRate,
+          beta1: params.beta1,
+          beta2: params.beta2,
+          eps: params.eps,
+          weight_decay: params.weightDecay,
+          grad_clip_norm: params.maxGradNorm,
+        });
+        this.version++;
+        this.published = null;
+        this.unsaved++;
+        const result = await backward?.result();
+        const { metrics } = await step.result();
+        this.steps++;
+        this.accumulated = 0;
+        note({ requests: (result?.requests ?? 0) + 1, tokens: tokensOf(rows) });
+        return { gradNorm: gradNormOf(metrics) ?? 0 };
+      } catch (error) {
+        // What the server has of this step is not known: only a saved state is.
+        if (submitted && error instanceof TinkerError) this.unsaved++;
+        throw error;
+      }
+    });
+  }
+
+  /** Runs `body`; a model that the server lost is made again where nothing is lost with it. */
+  private async guarded<T>(body: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      const { model } = this;
+      try {
+        return await body();
+      } catch (error) {
+        if (!(error instanceof TinkerError) || error.fault !== "gone") throw error;
+        if (this.model === model) await this.revive(error);
+        return await body();
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw explained(error, this.unsaved);
+    }
+  }
+
+  private async revive(error: TinkerError): Promise<void> {
+    if (this.unsaved > 0 || this.accumulated > 0) throw error;
+    this.reviving ??= (async () => {
+      this.parts.log(`the server lost the model (${error.message}): it is made again from ${this.saved.weights ?? "the base model"}`);
+      this.model = await this.parts.session.create(this.saved, { optimizer: true });
+      this.published = null;
+      this.referenceModel = null;
+    })().finally(() => (this.reviving = null));
+    await this.reviving;
+  }
+
+  /** Puts a model with the weights and moments of `start` in the place of the current one. */
+  private async replace(start: Start): Promise<void> {
+    const { session } = this.parts;
+    try {
+      const next = await session.create(start, { optimizer: true });
+      await this.clearGradient();
+      await session.discard(this.model);
+      this.model = next;
+    } catch (error) {
+      throw explained(error, this.unsaved);
+    }
+    this.saved = start;
+    this.unsaved = 0;
+    this.accumulated = 0;
+    this.waiting = [];
+    this.poisoned = false;
+    this.published = null;
+    this.version++;
+  }
+
+  /** A gradient left in a model's place would be the next model's: some servers do not clear it. */
+  private async clearGradient(): Promise<void> {
+    if (this.accumulated === 0) return;
+    this.accumulated = 0;
+    const none = { learning_rate: 0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0, grad_clip_norm: 0 };
+    await this.parts.passes.optimStep(this.model, none).then((step) => step.result()).catch(() => undefined);
+  }
+
+  /** The frozen start policy: a second model that is never trained. */
+  private async guardedReference<T>(body: (model: Model) => Promise<T>): Promise<T> {
+    const open = (): Promise<Model> => (this.referenceModel ??= this.parts.session.create(this.parts.start, { optimizer: false }));
+    try {
+      try {
+        return await body(await open());
+      } catch (error) {
+        if (!(error instanceof TinkerError) || error.fault !== "gone") throw error;
+        this.referenceModel = null;
+        return await body(await open());
+      }
+    } catch (error) {
+      this.referenceModel?.catch(() => (this.referenceModel = null));
+      throw explained(error, this.unsaved);
+    }
+  }
+
+  /** A pass that changes nothing may fail once and be asked for again. */
+  private async patient<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      if (!(error instanceof TinkerError) || error.fault !== "failed") throw error;
+      this.parts.log(`${error.message}: asked for again`);
+      return body();
+    }
+  }
+
+  /** A sample does not show whether the server saw its images: a pass over the first prompt with one does. */
+  private async checkImages(requests: readonly SampleRequest[]): Promise<void> {
+    const first = requests.find(({ prompt }) => prompt.images.length > 0);
+    if (first === undefined) return;
+    this.imagesSeen ??= this.forward([{ prompt: first.prompt, completion: [first.prompt.tokens[0]] }]);
+    try {
+      await this.imagesSeen;
+    } catch (error) {
+      this.imagesSeen = null;
+      throw error;
+    }
+  }
+
+  private async held<T>(lock: (body: () => Promise<T>) => Promise<T>, body: () => Promise<T>): Promise<T> {
+    const asked = performance.now();
+    return lock(() => {
+      this.parts.timeline.add("wait", asked);
+      return body();
+    });
+  }
+
+  private check(data: readonly Row[]): void {
+    for (const { prompt, completion } of data) checkRow(prompt, completion, completion.length, this.capabilities);
+  }
+
+  private warnOfClipping({ maxGradNorm }: AdamWParams): void {
+    if (this.warned || maxGradNorm <= 0 || this.parts.session.client.traits.clipsGradient) return;
+    this.warned = true;
+    this.parts.log(`optimizer.maxGradNorm ${maxGradNorm} has no effect: this server does not clip gradients as a request asks (its own configuration may)`);
+  }
+}
+
+const tokensOf = (rows: readonly Row[]): number => rows.reduce((sum, { prompt, completion }) => sum + prompt.tokens.length + completion.length, 0);
+
+const finite = ({ terms }: ServerLoss): boolean =>
+  terms.every(({ mask, advantages, sampled }) => [mask, advantages, sampled].every((row) => row.every(Number.isFinite)));
+
+async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** A server's trouble in the user's terms: what happened, and how the run goes on. */
+function explained(error: unknown, unsaved: number): unknown {
+  if (!(error instanceof TinkerError)) return error;
+  const lost = unsaved > 0 ? ` The ${unsaved} update${unsaved === 1 ? "" : "s"} since the last saved state ${unsaved === 1 ? "is" : "are"} made again then.` : "";
+  const goOn = `Continue the run from its last saved state with --resume.${lost}`;
+  switch (error.fault) {
+    case "unavailable":
+      return new UserError(`the Tinker server cannot be reached (${error.message}). Start it again. ${goOn}`, { cause: error });
+    case "gone":
+      return new UserError(`the Tinker server lost the model: it was restarted, or the session expired (${error.message}). ${goOn}`, { cause: error });
+    case "lost":
+      return new UserError(`the connection broke while the server was acting on a request, and what became of it cannot be found out (${error.message}). ${goOn}`, { cause: error });
+    case "failed":
+      return new UserError(`the Tinker server failed on a request (${error.message}). ${goOn}`, { cause: error });
+    case "rejected":
+      return new UserError(`the Tinker server refused a request: ${error.message}`, { cause: error });
+  }
+}
