@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 
 interface ImportFlags {
   readonly out: string;
-  readonly map: readonly string[];
+  readonly map?: readonly string[];
   readonly images?: string;
   readonly format: "auto";
   readonly question?: string;
@@ -20,7 +20,7 @@ export function dataImportCommand(): Command {
     .description("Import your own data: JSON, JSON Lines, CSV, TSV, Parquet, image folders, DICOM.")
     .argument("<sources...>", "files or folders")
     .requiredOption("--out <dir>", "folder to write: <split>.jsonl and images/")
-    .option("--map <field=column,...>", "columns of question, answer, image, reasoning, id, kind, split, frame; nested ones with dots (default: by their usual names)", collect, [])
+    .option("--map <field=column,...>", "columns of question, answer, image, reasoning, id, kind, split, frame; nested ones with dots (default: by their usual names)", collect)
     .option("--images <dir>", "folder of the images (default: beside the table, and images/ there)")
     .addOption(new Option("--format <format>", "format of the sources").choices(["auto", "json", "jsonl", "csv", "tsv", "parquet", "folder", "dicom"]).default("auto"))
     .option("--question <text>", "one question for all that have none")
@@ -31,21 +31,20 @@ export function dataImportCommand(): Command {
     .option("--split <name>", "split of rows that name none (default: by the file's name, such as test.json, else train)")
     .option("--dataset <name>", "name of the data set, kept with each example")
     .action(async (sources: string[], flags: ImportFlags) => {
-      const [{ importData }, { parseMap }, { parseFrames }, { dicomReader, parseWindow }] = await Promise.all([
+      const [{ importData }, { parseMap }, { parseFrames }, { dicomReader, parseWindow }, { listenForStop }] = await Promise.all([
         import("../datasets/import/run-import.js"),
         import("../datasets/import/mapping.js"),
         import("../datasets/import/series.js"),
         import("./dicom-reader.js"),
+        import("./stop-signal.js"),
       ]);
-      const abort = new AbortController();
-      const stop = () => abort.abort();
-      process.once("SIGINT", stop);
+      const stop = listenForStop("stopped; no table was written, only images: run the same command again");
       const live = process.stderr.isTTY;
       const say = (text: string): void => void process.stderr.write(`${live ? "\r\u001b[K" : ""}${text}\n`);
       const result = await importData(sources, {
         out: flags.out,
         format: flags.format,
-        map: parseMap(flags.map),
+        map: parseMap(flags.map ?? []),
         fixed: { question: flags.question, answer: flags.answer },
         images: flags.images,
         frames: parseFrames(flags.frames),
@@ -58,8 +57,8 @@ export function dataImportCommand(): Command {
         onProgress: (rows) => {
           if (live && rows % 20 === 0) process.stderr.write(`\r${rows} rows`);
         },
-        signal: abort.signal,
-      }).finally(() => process.off("SIGINT", stop));
+        signal: stop.signal,
+      }).finally(stop.close);
       if (live) process.stderr.write("\r\u001b[K");
       const counts = Object.entries(result.written).map(([split, count]) => `${count} in ${split}`);
       process.stdout.write(`imported ${counts.join(", ")}; wrote ${result.files.join(", ")}\n`);
@@ -71,6 +70,6 @@ export function dataImportCommand(): Command {
     });
 }
 
-function collect(text: string, before: readonly string[]): string[] {
+function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }

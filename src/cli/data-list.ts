@@ -18,17 +18,17 @@ export function dataListCommand(): Command {
         process.stdout.write(`${JSON.stringify(sets, null, 2)}\n`);
         return;
       }
-      const { textTable } = await import("./data-table.js");
+      const { terminalTable } = await import("../report/tables.js");
       const { megabytes } = await import("../datasets/catalog/obtain.js");
       const rows = sets.map(({ name, role, bytes, licence, credentials, state, counts }) => [
         name,
         role,
-        bytes === null ? "-" : `~${megabytes(bytes)}`,
+        bytes === null ? "–" : `~${megabytes(bytes)}`,
         licence,
         credentials === null ? "none" : "needed",
         state === null ? "?" : state === "here" && counts ? `here (${Object.entries(counts).filter(([split]) => /^(train|test)$/.test(split)).map(([split, n]) => `${n} ${split}`).join(", ") || "rationales"})` : state,
       ]);
-      process.stdout.write(`${textTable(["name", "role", "download", "licence", "credentials", "here"], rows)}\n\n`);
+      process.stdout.write(`${terminalTable({ columns: ["name", "role", "download", "licence", "credentials", "here"].map((title) => ({ title, align: title === "download" ? "right" : "left" })), rows })}\n\n`);
       for (const { name, title, source, credentials, note } of sets) {
         process.stdout.write(`${name}: ${title}, ${source}\n  ${note}\n${credentials === null ? "" : `  Credentials: ${credentials}.\n`}`);
       }

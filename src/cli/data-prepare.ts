@@ -66,17 +66,19 @@ export function dataPrepareCommand(): Command {
 }
 
 async function printJoin(report: JoinReport, dir: string): Promise<void> {
-  const { textTable } = await import("./data-table.js");
+  const { terminalTable } = await import("../report/tables.js");
   const rows: string[][] = [];
   const reasons: string[] = [];
   for (const split of ["train", "test"] as const) {
     for (const [set, part] of Object.entries(report[split])) {
-      rows.push([split, set, part.kept, part.examples, part.withReasoning, part.withoutImage, part.withoutText, part.questionsWithoutRationale ?? "-"].map(String));
+      rows.push([split, set, part.kept, part.examples, part.withReasoning, part.withoutImage, part.withoutText, part.questionsWithoutRationale ?? "–"].map(String));
       for (const [reason, n] of Object.entries(part.dropped)) reasons.push(`  ${split} ${set}: ${n} × ${reason}`);
     }
   }
-  process.stdout.write(`\n${textTable(["split", "data set", "reference rows", "examples", "with reasoning", "no image", "no text", "open questions without rationale"], rows)}\n`);
+  const left = ["split", "data set"].map((title) => ({ title, align: "left" as const }));
+  const numbers = ["reference rows", "examples", "with reasoning", "no image", "no text", "open questions without rationale"].map((title) => ({ title, align: "right" as const }));
+  process.stdout.write(`\n${terminalTable({ columns: [...left, ...numbers], rows })}\n`);
   if (reasons.length > 0) process.stdout.write(`Dropped (each one in ${dir}/examples/dropped.jsonl):\n${reasons.join("\n")}\n`);
   if (report.missing.length > 0) process.stdout.write(`Not here, so not in these files: ${report.missing.join(", ")}.\n`);
-  process.stdout.write(`Train with --data ${dir}/examples (splits train and test); the reference's files are in ${dir}/Data_Preprocessed and ${dir}/Medthink.\n`);
+  process.stdout.write(`Train with --data.path ${dir}/examples (splits train and test); the reference's files are in ${dir}/Data_Preprocessed and ${dir}/Medthink.\n`);
 }

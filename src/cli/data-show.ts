@@ -39,19 +39,20 @@ export function dataShowCommand(): Command {
       add("steps of gold reasoning", statistics.stepCounts);
       add("image's longest side, pixels", statistics.imageSizes);
       add("image type", statistics.imageTypes);
+      if (good.length < rows.length) out.push(`${rows.length - good.length} of ${rows.length} rows cannot be used: breakwater data check names them.`);
       if (statistics.unreadableImages > 0) out.push(`${statistics.unreadableImages} images cannot be read: breakwater data check names them.`);
       const shown = spread(good, flags.limit ?? 8);
       if (shown.length > 0) out.push(terminalTable(tables.exampleTable(shown, steps, process.stdout.columns ?? 120)));
-      process.stdout.write(`${out.join("\n\n")}\n`);
+      process.stdout.write(`${out.join("\n\n")}\n${flags.json !== undefined || flags.html !== undefined ? "\n" : ""}`);
       if (flags.json !== undefined) {
         writeFileAtomic(flags.json, `${JSON.stringify(statistics, null, 1)}\n`);
-        process.stdout.write(`\nwrote ${flags.json}\n`);
+        process.stdout.write(`wrote ${flags.json}\n`);
       }
       if (flags.html !== undefined) {
         const { contactSheet } = await import("./contact-sheet.js");
         const name = dataset.replace(/\/+$/, "").split("/").at(-1) ?? dataset;
         writeFileAtomic(flags.html, await contactSheet(name, spread(good, flags.limit ?? 60), good.length, statistics));
-        process.stdout.write(`\nwrote ${flags.html}\n`);
+        process.stdout.write(`wrote ${flags.html}\n`);
       }
     });
 }

@@ -34,7 +34,7 @@ async function evaluateAnswers(files: readonly string[], flags: AnswersFlags, ur
   const rows = already === null ? answers.readAnswers(files) : already.rows;
   const first = namedPath(files[0]).path;
   const out = flags.out ?? `${withoutEnding(first)}-answers.json`;
-  const judged = already === null && (urlGiven || flags.judgeModel.length > 0);
+  const judged = already === null && (urlGiven || (flags.judgeModel?.length ?? 0) > 0);
   const llm = judged ? await openLlm(flags, out) : null;
   const line = judgingLine(process.stderr, () => llm?.account());
   const stop = listenForStop("stopped; what was judged is in the cache: run the same command again to go on");

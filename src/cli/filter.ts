@@ -83,6 +83,7 @@ export async function runFilter(file: string | undefined, filter: (io: FilterIo)
 
 async function openFile(file: string): Promise<AsyncIterable<Uint8Array>> {
   const found = await stat(file).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new UserError(`there is no file ${file}; correct the path`);
     throw new UserError(`cannot read ${file}: ${messageOf(error)}`);
   });
   if (found.isDirectory()) throw new UserError(`cannot read ${file}: it is a folder; name a JSON Lines file`);

@@ -56,7 +56,7 @@ describe("judge filter", () => {
     for (const text of ["line 2: not JSON", 'line 3: id "b": image: ', "line 7: ", 'line 8: id "a" stands already on line 1']) expect(errors).toContain(text);
     expect(out).toEqual([
       { id: "a", status: "judged", steps: [{ alignment: 1, contribution: 0, valid: true }] },
-      { id: "refuse", status: "unscored", reason: "it holds no JSON (asked 3 times)", steps: [] },
+      { id: "refuse", status: "unscored", reason: "the reply holds no JSON (asked 3 times)", steps: [] },
       { id: "gold", status: "unscored", reason: "no gold reasoning to judge by", steps: [] },
       { id: "none", status: "judged", steps: [] },
     ]);

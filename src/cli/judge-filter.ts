@@ -71,7 +71,8 @@ class Stop extends Error {}
 async function requestOf({ id, image, question, answer, goldReasoning, steps }: JudgeLine): Promise<JudgeRequest> {
   if (image !== null) {
     await access(image).catch((error: unknown) => {
-      throw new UserError(`image: ${messageOf(error)}`);
+      const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      throw new UserError(missing ? `there is no image ${image} (from the working directory); correct the path` : `image: ${messageOf(error)}`);
     });
   }
   let text = "";

@@ -6,7 +6,8 @@ import { atLeast } from "./whole-number.js";
 /** What every command that asks an LLM judge takes. */
 export interface JudgeFlags {
   readonly judgeUrl: string;
-  readonly judgeModel: readonly string[];
+  /** Not there where the flag is not given. */
+  readonly judgeModel?: readonly string[];
   readonly concurrency: number;
   readonly judgeCache?: string;
   readonly judgeBudget?: string;
@@ -27,7 +28,7 @@ export interface JudgeFlags {
 export function withJudgeOptions(command: Command): Command {
   return command
     .option("--judge-url <url>", "address of an OpenAI-compatible API", "https://api.openai.com/v1")
-    .option("--judge-model <name>", "model of the judge; given several times, they vote; name@URL asks another server for it", collect, [])
+    .option("--judge-model <name>", "model of the judge; given several times, they vote; name@URL asks another server for it", collect)
     .option("--concurrency <n>", "calls under way at a time", atLeast(1), 16)
     .option("--judge-cache <file>", "SQLite file of the replies paid for: what it holds is not asked again")
     .option("--judge-budget <limit>", "most that judging may cost: 100calls, or 5usd with the prices; the rest is unscored")
@@ -45,10 +46,11 @@ export function withJudgeOptions(command: Command): Command {
 }
 
 export function judgeOptionsOf(flags: JudgeFlags): OpenJudgeOptions {
-  if (flags.judgeModel.length === 0) throw new UserError("--judge-model: name the model that judges");
+  const { judgeModel: models = [] } = flags;
+  if (models.length === 0) throw new UserError("--judge-model: name the model that judges");
   return {
     url: flags.judgeUrl,
-    models: flags.judgeModel,
+    models,
     concurrency: flags.concurrency,
     timeoutMs: 1000 * flags.judgeTimeout,
     cache: flags.judgeCache,
@@ -66,7 +68,7 @@ export function judgeOptionsOf(flags: JudgeFlags): OpenJudgeOptions {
   };
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { UserError, messageOf } from "../util/errors.js";
+import { StoppedError, UserError, messageOf } from "../util/errors.js";
 import { cascadeCommand } from "./cascade.js";
 import { compareCommand } from "./compare.js";
 import { dataCommand } from "./data.js";
@@ -41,5 +41,5 @@ try {
   const debug = process.env.BREAKWATER_DEBUG === "1";
   const text = error instanceof UserError && !debug ? error.message : error instanceof Error && debug ? (error.stack ?? error.message) : messageOf(error);
   process.stderr.write(`breakwater: ${text}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof StoppedError ? error.exitCode : 1;
 }

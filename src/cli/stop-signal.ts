@@ -1,15 +1,18 @@
+import { StoppedError } from "../util/errors.js";
+
 /** The wish to stop a long command: the first SIGINT or SIGTERM aborts `signal`, the second ends the process. */
 export interface StopSignal {
   readonly signal: AbortSignal;
   readonly close: () => void;
 }
 
-/** @param message what the command then ends with. */
+/** @param message what the command then ends with, and exit code 130 or 143. */
 export function listenForStop(message: string): StopSignal {
   const controller = new AbortController();
   const handle = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
-    controller.abort(new Error(message));
+    const stopped = new StoppedError(message, name === "SIGINT" ? "SIGINT" : "SIGTERM");
+    if (controller.signal.aborted) process.exit(stopped.exitCode);
+    controller.abort(stopped);
   };
   process.on("SIGINT", handle);
   process.on("SIGTERM", handle);

@@ -1,10 +1,11 @@
 import type { JudgeAccount } from "./judge.js";
 
-/** "120 judged, 30 cached, 2 failed · 131 calls (9 repeated) · 41k + 3.1k tokens · cost 0.0213", for people. */
+/** "120 judged, 30 cached, 2 failed · 131 calls, 9 tries repeated · 41k + 3.1k tokens · cost 0.0213", for people. */
 export function accountText({ answered, cached, failed, calls, retries, promptTokens, completionTokens, cost }: JudgeAccount): string {
   const chains = [`${answered} judged`, ...(cached > 0 ? [`${cached} cached`] : []), ...(failed > 0 ? [`${failed} failed`] : [])].join(", ");
-  const repeated = retries > 0 ? ` (${retries} repeated)` : "";
-  const parts = [chains, `${calls} calls${repeated}`, `${short(promptTokens)} + ${short(completionTokens)} tokens`];
+  // A refused try (429) is no call that is paid, so these are not a part of the calls.
+  const repeated = retries > 0 ? `, ${retries} ${retries === 1 ? "try" : "tries"} repeated` : "";
+  const parts = [chains, `${calls} ${calls === 1 ? "call" : "calls"}${repeated}`, `${short(promptTokens)} + ${short(completionTokens)} tokens`];
   return [...parts, ...(cost === null ? [] : [`cost ${cost.toFixed(cost < 1 ? 4 : 2)}`])].join(" · ");
 }
 

@@ -99,7 +99,9 @@ function checkUrl(url: string, apiKey: string | null): string {
     throw new UserError(`"${url}" is no URL; give the base address of an OpenAI-compatible API, such as http://localhost:8000/v1`);
   }
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    throw new UserError(`${shownUrl(url)}: an http or https address is needed, such as http://localhost:8000/v1`);
+    // "localhost:8000" reads as a scheme, which leaves no origin to show.
+    const shown = parsed.username === "" && parsed.password === "" ? url : parsed.protocol;
+    throw new UserError(`${shown}: an http or https address is needed, such as http://localhost:8000/v1`);
   }
   if (parsed.username !== "" || parsed.password !== "") {
     throw new UserError(`${shownUrl(url)}: give no user name or password in the URL; the key is read from OPENAI_API_KEY`);

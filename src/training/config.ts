@@ -105,7 +105,11 @@ function check(raw: unknown, place: (path: readonly PropertyKey[]) => string): T
 
 /** What single keys cannot tell. */
 function checkTogether(config: TrainConfig, place: (path: readonly PropertyKey[]) => string): void {
-  const problem = (path: string, message: string) => new UserError(`${place(path.split("."))}: ${path}: ${message}`);
+  const problem = (path: string, message: string): UserError => {
+    const at = place(path.split("."));
+    // A flag is the key's own name.
+    return new UserError(at.startsWith("--") ? `${at}: ${message}` : `${at}: ${path}: ${message}`);
+  };
   const { rewards, judge, sampling, method } = config;
   if (rewards.kMin > rewards.kMax) throw problem("rewards.kMin", `${rewards.kMin} is above rewards.kMax (${rewards.kMax})`);
   if (judge.kind === "llm" && judge.models.length === 0) throw problem("judge.models", "the LLM judge needs the name of a model");
@@ -114,7 +118,7 @@ function checkTogether(config: TrainConfig, place: (path: readonly PropertyKey[]
   if (sampling.temperature === 0) throw problem("sampling.temperature", "0 gives a group of equal completions; take a value above 0");
   if (sampling.groupSize === 1) throw problem("sampling.groupSize", "a group of 1 has nothing to compare with, so every advantage is 0; take 2 or more");
   if (judge.kind !== "none") return;
-  if (method === "mrpo") throw problem("judge.kind", "mrpo shapes by step verdicts: take a judge, or --method grpo");
+  if (method === "mrpo") throw problem("judge.kind", "mrpo shapes by step verdicts: take a judge, or --method grpo (or gdpo)");
   if (rewards.weights.process > 0) {
     throw problem("rewards.weights.process", "there is no process reward without a judge: take a judge, or --rewards.weights.process 0");
   }

@@ -68,6 +68,7 @@ export const trainSchema = z.strictObject({
           maxInFlight: positive().default(64).describe("sampling requests at the server at a time"),
           maxSequenceTokens: positive().optional().describe("longest prompt and completion; what server or model say where not given"),
           patienceSeconds: positive().default(600).describe("how long to go on trying while the server is down or overloaded"),
+          referenceUrl: z.string().optional().describe("server for the frozen start policy of the KL term, where the first holds one model only"),
           download: z.boolean().default(true).describe("download saved adapters into the run's folders"),
         })
         .prefault({}),

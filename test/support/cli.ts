@@ -10,11 +10,12 @@ export interface Ended {
 
 export type Cli = (args: readonly string[], input?: string) => Promise<Ended>;
 
-/** @param compiled what `compileForProcess` returned. @param cwd folder that relative paths start at. */
-export function commandIn(compiled: string, cwd: string): Cli {
+/** @param compiled what `compileForProcess` returned. @param cwd folder that relative paths start at.
+ * @param environment added to this process's own. */
+export function commandIn(compiled: string, cwd: string, environment: Readonly<Record<string, string>> = {}): Cli {
   return (args, input = "") =>
     new Promise((done, failed) => {
-      const child = spawn(process.execPath, [join(compiled, "src/cli/main.js"), ...args], { cwd });
+      const child = spawn(process.execPath, [join(compiled, "src/cli/main.js"), ...args], { cwd, env: { ...process.env, ...environment } });
       let stdout = "";
       let stderr = "";
       child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));

@@ -44,11 +44,12 @@ const width = 4;
 /**
  * Imports a user's own data into `<out>/<split>.jsonl` and `<out>/images`. Rows that cannot be used are told to
  * `onProblem` and passed over. The files appear whole at the end; the same sources give the same files.
- * @throws UserError where a source cannot be read at all, nothing is left, or `signal` aborts.
+ * @throws UserError where a source cannot be read at all, nothing is left, ; the reason of `signal` where it aborts.
  */
 export async function importData(paths: readonly string[], options: ImportOptions): Promise<ImportResult> {
   const out = resolve(options.out);
   const sources = findSources(paths, options.format);
+  if (options.images !== undefined && !existsSync(options.images)) throw new UserError(`--images ${options.images}: there is no such folder; correct the path.`);
   clearUnfinished(out);
   const writers = new Map<string, ExampleWriter>();
   const seen = new Map<string, string>();
@@ -105,7 +106,7 @@ export async function importData(paths: readonly string[], options: ImportOption
     }
   } catch (error) {
     for (const writer of writers.values()) writer.discard();
-    if (options.signal?.aborted) throw new UserError("stopped; nothing was written but images. The same command goes on from there.");
+    options.signal?.throwIfAborted();
     throw error;
   }
   if (writers.size === 0) throw new UserError(`Nothing was imported: ${bad === 0 ? "there are no rows" : `all ${bad} rows are bad (see above)`}.`);

@@ -12,7 +12,7 @@ import { measureReduction } from "./probe.js";
 import { Sampler } from "./sampling.js";
 import { SavedWeights } from "./saving.js";
 import { TinkerSession, type Start } from "./session.js";
-import { TinkerEngine } from "./tinker-engine.js";
+import { TinkerEngine, type ReferencePlace } from "./tinker-engine.js";
 import { Timeline } from "./timeline.js";
 
 const sdkVersion = "0.38.0";
@@ -22,20 +22,12 @@ const measured = new Map<string, Promise<Reduction>>();
 /** @throws UserError where there is no such server or it does not serve the model. */
 export async function createTinkerEngine(options: TinkerEngineOptions): Promise<TinkerEngine> {
   const { loraRank: rank, seed, log = () => undefined } = options;
-  checkUrl(options.baseUrl);
+  checkUrl("engine.baseUrl", options.baseUrl);
+  if (options.referenceUrl !== undefined) checkUrl("engine.tinker.referenceUrl", options.referenceUrl);
   const facts = readModelFacts(options.model);
   const from = readManifest(options.model);
   try {
-    const client = await TinkerClient.connect({
-      baseUrl: options.baseUrl,
-      apiKey: options.apiKey,
-      patienceSeconds: options.patienceSeconds ?? 600,
-      timeoutSeconds: 120,
-      pollSeconds: options.pollSeconds ?? 60,
-      wire: options.wire ?? "auto",
-      sdkVersion,
-      onRetry: (what) => log(`${what}: trying again`),
-    });
+    const client = await connect("engine.baseUrl", options.baseUrl, options);
     const served = await servedModel(client, options.baseModel ?? from?.baseModel);
     if (from !== null && from.loraRank !== rank) {
       throw new UserError(`${options.model} was saved with adapters of rank ${from.loraRank}, engine.lora.rank asks for ${rank}: set it to ${from.loraRank}`);
@@ -49,6 +41,7 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
     if (maxSequenceTokens === null) throw new UserError(`neither the server nor ${options.model} says how long a sequence may be: set engine.tinker.maxSequenceTokens`);
     return new TinkerEngine({
       ...{ session, passes, start, facts, reduction, maxSequenceTokens, log },
+      reference: await openReference(options, { session, passes }, served.name, (other) => new Passes(other, facts.imageToken, images)),
       model: await session.create(start, { optimizer: false }),
       sampler: new Sampler(client, { maxInFlight: options.maxInFlight ?? 64, groupSeeds: options.groupSeeds ?? "own", endTokens: facts.endTokens, imageToken: facts.imageToken }, images),
       saving: new SavedWeights(session, options.model, { download: options.download ?? true, log }),
@@ -56,18 +49,47 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
       loss: options.loss ?? "exact",
     });
   } catch (error) {
-    if (!(error instanceof TinkerError)) throw error;
-    const key = error.status === 401 || error.status === 403 ? " Set TINKER_API_KEY." : "";
-    const full = rank === 0 && error.fault === "failed" ? " This server trains adapters only: set engine.trainable to lora." : "";
-    throw new UserError(`engine.baseUrl ${options.baseUrl}: ${error.message}.${key}${full}`, { cause: error });
+    throw explained("engine.baseUrl", options.baseUrl, error, rank);
   }
 }
 
-function checkUrl(baseUrl: string): void {
-  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) throw new UserError(`engine.baseUrl ${baseUrl}: give the server's address, like http://localhost:8000`);
+/** @throws UserError that names the key where nobody answers. */
+async function connect(key: string, baseUrl: string, options: TinkerEngineOptions): Promise<TinkerClient> {
+  const { apiKey, log = () => undefined } = options;
+  try {
+    return await TinkerClient.connect({
+      ...{ baseUrl, apiKey, sdkVersion, timeoutSeconds: 120, wire: options.wire ?? "auto" },
+      patienceSeconds: options.patienceSeconds ?? 600,
+      pollSeconds: options.pollSeconds ?? 60,
+      onRetry: (what) => log(`${what}: trying again`),
+    });
+  } catch (error) {
+    throw explained(key, baseUrl, error, options.loraRank);
+  }
+}
+
+function explained(key: string, baseUrl: string, error: unknown, rank: number): unknown {
+  if (!(error instanceof TinkerError)) return error;
+  const refused = error.status === 401 || error.status === 403 ? " Set TINKER_API_KEY." : "";
+  const full = rank === 0 && error.fault === "failed" ? " This server trains adapters only: set engine.trainable to lora." : "";
+  return new UserError(`${key} ${baseUrl}: ${error.message}.${refused}${full}`, { cause: error });
+}
+
+function checkUrl(key: string, baseUrl: string): void {
+  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) throw new UserError(`${key} ${baseUrl}: give the server's address, like http://localhost:8000`);
   const { username, password } = new URL(baseUrl);
   // The address is written into the run's folder.
-  if (username !== "" || password !== "") throw new UserError("engine.baseUrl: an address without user and password; the key comes from TINKER_API_KEY");
+  if (username !== "" || password !== "") throw new UserError(`${key}: an address without user and password; the key comes from TINKER_API_KEY`);
+}
+
+/** Where the frozen start policy runs: beside the trained one, or on a server of its own. */
+async function openReference(options: TinkerEngineOptions, same: ReferencePlace, name: string, passesOn: (session: TinkerSession) => Passes): Promise<ReferencePlace> {
+  const { referenceUrl } = options;
+  if (referenceUrl === undefined) return same;
+  const client = await connect("engine.tinker.referenceUrl", referenceUrl, options);
+  await servedModel(client, name);
+  const session = new TinkerSession(client);
+  return { session, passes: passesOn(session) };
 }
 
 async function servedModel(client: TinkerClient, wanted: string | undefined): Promise<{ name: string; context: number | null }> {

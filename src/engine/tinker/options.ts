@@ -5,6 +5,8 @@ export interface TinkerEngineOptions {
   readonly baseUrl: string;
   /** Name of the base model as the server knows it; default: the only one that it serves. */
   readonly baseModel?: string;
+  /** Another server of the same model for the frozen start policy of the KL term: for servers that hold one model only. */
+  readonly referenceUrl?: string;
   /** Hugging Face folder with the model's config and tokenizer, or a folder that this engine saved, to start from its weights. */
   readonly model: string;
   /** Rank of the adapters; 0 asks for full fine-tuning. */

@@ -36,10 +36,12 @@ export class SavedWeights {
     const { client } = this.session;
     const state = await this.named((name) => this.session.submit(model, (seq) => client.saveWeights(model.id, seq, name)));
     let sampler: string | null = null;
-    if (rank > 0 && (this.options.download || what === "weights")) {
+    const adapter = rank > 0 && this.options.download;
+    if (adapter || what === "weights") {
       sampler = (await this.named((name) => this.session.submit(model, (seq) => client.saveForSampler(model.id, seq, { name })))).path ?? null;
     }
-    if (sampler !== null && this.options.download) await this.download(sampler, dir, baseModel);
+    // Whole models stay on the server: they are many gigabytes.
+    if (sampler !== null && adapter) await this.download(sampler, dir, baseModel);
     if (what === "weights") {
       for (const name of companions) if (existsSync(join(this.folder, name))) copyFileSync(join(this.folder, name), join(dir, name));
     }

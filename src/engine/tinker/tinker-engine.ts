@@ -32,9 +32,17 @@ import type { SavedWeights } from "./saving.js";
 import type { Model, Start, TinkerSession } from "./session.js";
 import type { Timeline, TimelineSpan } from "./timeline.js";
 
+/** A server for the frozen start policy. */
+export interface ReferencePlace {
+  readonly session: TinkerSession;
+  readonly passes: Passes;
+}
+
 export interface EngineParts {
   readonly session: TinkerSession;
   readonly passes: Passes;
+  /** The same session and passes, or those of another server. */
+  readonly reference: ReferencePlace;
   readonly sampler: Sampler;
   readonly saving: SavedWeights;
   readonly timeline: Timeline;
@@ -112,7 +120,7 @@ export class TinkerEngine implements Engine {
     return timeline.measure("forward", async (note) => {
       const pass = async (): Promise<PassResult> => {
         if (weights === "current") return this.guarded(() => this.patient(() => passes.forward(this.model, data)));
-        return this.guardedReference((model) => this.patient(() => passes.forward(model, data)));
+        return this.guardedReference((model) => this.patient(() => this.parts.reference.passes.forward(model, data)));
       };
       const { logprobs, requests } = await pass();
       note({ requests, tokens: tokensOf(data) });
@@ -177,7 +185,10 @@ export class TinkerEngine implements Engine {
   async close(): Promise<void> {
     const reference = await this.referenceModel?.catch(() => null);
     await this.clearGradient();
-    await this.parts.session.close([this.model, ...(reference ? [reference] : [])]);
+    const { session, reference: place } = this.parts;
+    const frozen = reference ? [reference] : [];
+    if (place.session !== session) await place.session.close(frozen);
+    await session.close([this.model, ...(place.session === session ? frozen : [])]);
   }
 
   /** SkyRL's JAX backend samples from the very weights that it trains. */
@@ -323,7 +334,7 @@ export class TinkerEngine implements Engine {
 
   /** The frozen start policy: a second model that is never trained. */
   private async guardedReference<T>(body: (model: Model) => Promise<T>): Promise<T> {
-    const open = (): Promise<Model> => (this.referenceModel ??= this.parts.session.create(this.parts.start, { optimizer: false }));
+    const open = (): Promise<Model> => (this.referenceModel ??= this.parts.reference.session.create(this.parts.start, { optimizer: false }));
     try {
       try {
         return await body(await open());

@@ -14,7 +14,7 @@ import { isValid } from "../judge.js";
  */
 export function parseChain(text: string, K: number): Parsed<readonly StepVerdict[]> {
   const found = findJson(text);
-  if (found.length === 0) return { error: text.trim() === "" ? "it is empty" : "it holds no JSON" };
+  if (found.length === 0) return { error: text.trim() === "" ? "the reply is empty" : "the reply holds no JSON" };
   let problem: string | null = null;
   for (const item of [...found].reverse()) {
     const parsed: Parsed<readonly StepVerdict[]> = "error" in item ? item : chainOf(item.value, K);
@@ -22,12 +22,12 @@ export function parseChain(text: string, K: number): Parsed<readonly StepVerdict
     if ("value" in parsed || "error" in item) return parsed;
     problem ??= parsed.error;
   }
-  return { error: problem ?? "it holds no JSON" };
+  return { error: problem ?? "the reply holds no JSON" };
 }
 
 function chainOf(value: unknown, K: number): Parsed<readonly StepVerdict[]> {
   const entries = stepEntries(value, 0);
-  if (entries === null) return { error: `it holds no marks for step1 to step${K}` };
+  if (entries === null) return { error: `the reply holds no marks for step1 to step${K}` };
   const byNumber = new Map<number, StepVerdict>();
   for (const [n, marks] of entries) {
     const verdict = verdictOf(marks, n);
@@ -41,7 +41,7 @@ function chainOf(value: unknown, K: number): Parsed<readonly StepVerdict[]> {
   const first = byNumber.has(0) ? 0 : 1;
   const verdicts = Array.from({ length: K }, (_, k) => byNumber.get(first + k));
   const complete = verdicts.flatMap((verdict) => (verdict === undefined ? [] : [verdict]));
-  if (byNumber.size !== K || complete.length !== K) return { error: `it has marks for ${byNumber.size} steps, not for the ${K} given` };
+  if (byNumber.size !== K || complete.length !== K) return { error: `the reply has marks for ${byNumber.size} steps, not for the ${K} given` };
   return { value: complete };
 }
 
