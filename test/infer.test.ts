@@ -10,7 +10,7 @@ import { commandIn, type Cli } from "./support/cli.js";
 import { compileForProcess } from "./support/compile.js";
 import { startScriptedLlm, type ScriptedLlm } from "./support/scripted-llm.js";
 
-const vqaRad = "/work/shared/data/vqa-rad";
+const vqaRad = join(import.meta.dirname, "../../shared/data/vqa-rad");
 const startPolicy = join(import.meta.dirname, "../assets/start/phantom-biased");
 const KEY = "sk-key-that-must-not-be-seen";
 

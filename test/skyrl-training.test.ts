@@ -18,6 +18,8 @@ const python = skyrlPython();
 /** The policy that is shipped knows the sentences; it has to learn to take the facts from words instead of a picture. */
 const start = fileURLToPath(new URL("../assets/start/phantom-biased", import.meta.url));
 const rank = 32;
+/** Minutes where the machine has other work: the server compiles each shape of a batch once. */
+const patience = 1_800_000;
 
 if (python === null) {
   it.skip(skipMessage, () => undefined);
@@ -37,7 +39,7 @@ if (python === null) {
         ...{ python, model: at("text-model"), folder },
         backend: { max_lora_adapters: 5, max_lora_rank: rank, train_micro_batch_size: 16, sample_max_num_sequences: 16 },
       });
-    });
+    }, patience);
     afterAll(async () => {
       await server.kill();
       rmSync(compiled, { recursive: true, force: true });
@@ -51,25 +53,27 @@ if (python === null) {
       return openRun(at(output)).metrics();
     };
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-    const rl = ["--steps", "20", "--batch.prompts", "4", "--sampling.group-size", "4", "--sampling.max-tokens", "112", "--loss.beta", "0.01", "--optimizer.learning-rate", "2e-3", "--checkpoint.every", "10"];
+    // One question over and over: what 20 updates can be seen to learn.
+    const rl = ["--data.limit", "1", "--steps", "20", "--batch.prompts", "1", "--sampling.group-size", "16", "--sampling.max-tokens", "112", "--optimizer.learning-rate", "4e-3", "--checkpoint.every", "10"];
 
     it("lowers the loss of supervised training, and saves weights that a run can start from", async () => {
-      const metrics = await train("sft", "--method", "sft", "--model", start, "--steps", "30", "--batch.prompts", "16", "--optimizer.learning-rate", "5e-3");
+      const metrics = await train("sft", "--method", "sft", "--model", start, "--steps", "25", "--batch.prompts", "16", "--optimizer.learning-rate", "5e-3");
       const losses = metrics.map(({ loss }) => loss);
       expect(mean(losses.slice(-5)), losses.map((l) => l.toFixed(2)).join(" ")).toBeLessThan(0.7 * losses[0]);
-      expect(readManifest(at("sft", "model"))).toMatchObject({ what: "weights", loraRank: rank, optimizerSteps: 30 });
+      expect(readManifest(at("sft", "model"))).toMatchObject({ what: "weights", loraRank: rank, optimizerSteps: 25 });
       expect(readdirSync(at("sft", "model"))).toEqual(expect.arrayContaining(["adapter_model.safetensors", "adapter_config.json", "config.json", "tokenizer.json"]));
-    }, 600_000);
+    }, patience);
 
     it.each(["grpo", "mrpo"])("raises the reward with %s over 20 steps", async (method) => {
-      const metrics = await train(method, "--method", method, "--model", at("sft", "model"), ...rl);
+      // MRPO with the KL term, GRPO without.
+      const metrics = await train(method, "--method", method, "--loss.beta", method === "mrpo" ? "0.01" : "0", "--model", at("sft", "model"), ...rl);
       const rewards = metrics.map(({ rewardMean }) => rewardMean ?? Number.NaN);
       expect(rewards).toHaveLength(20);
-      expect(mean(rewards.slice(-5)), rewards.map((r) => r.toFixed(2)).join(" ")).toBeGreaterThan(mean(rewards.slice(0, 5)) + 0.05);
-    }, 600_000);
+      expect(mean(rewards.slice(-5)), rewards.map((r) => r.toFixed(2)).join(" ")).toBeGreaterThan(mean(rewards.slice(0, 5)) + 0.2);
+    }, patience);
 
     it("loses nothing that was saved when the server is killed in the middle of a run", async () => {
-      const args = ["train", "--method", "grpo", "--model", at("sft", "model"), "--data.path", at("data"), "--output", at("killed"), "--optimizer.max-grad-norm", "0", ...engine(), ...rl];
+      const args = ["train", "--method", "grpo", "--model", at("sft", "model"), "--data.path", at("data"), "--output", at("killed"), "--loss.beta", "0", "--optimizer.max-grad-norm", "0", ...engine(), ...rl];
       const running = cli([...args, "--steps", "6", "--checkpoint.every", "2", "--engine.tinker.patience-seconds", "2"]);
       const rows = (): number => (existsSync(at("killed", "metrics.jsonl")) ? readFileSync(at("killed", "metrics.jsonl"), "utf8").split("\n").length - 1 : 0);
       while (rows() < 3) await new Promise((done) => setTimeout(done, 50));
@@ -85,6 +89,6 @@ if (python === null) {
       const metrics = openRun(at("killed")).metrics();
       expect(metrics).toHaveLength(6);
       expect(metrics).toEqual(openRun(at("grpo")).metrics().slice(0, 6));
-    }, 600_000);
+    }, patience);
   });
 }

@@ -131,6 +131,22 @@ if (python === null) {
       proxy.close();
     }, 600_000);
 
+    it("asks another server for the frozen start policy where one is named", async () => {
+      const other = await CuttingProxy.to(server.url);
+      const engine = await open({ referenceUrl: other.url });
+      const before = await engine.forward(bare);
+      await step(engine);
+      // Only a request that goes there can be cut there.
+      other.cutNext("/api/v1/create_model", "before");
+      const reference = await engine.forward(bare, { weights: "reference" });
+      expect(other.cut).toEqual(["/api/v1/create_model before"]);
+      expect(largest(differences(reference, before))).toBeLessThan(1e-4);
+      expect(largest(differences(await engine.forward(bare), before))).toBeGreaterThan(1e-3);
+      await engine.close();
+      other.close();
+      await expect(open({ referenceUrl: "http://127.0.0.1:1", patienceSeconds: 1 })).rejects.toThrow(/engine.tinker.referenceUrl http:\/\/127.0.0.1:1.*ECONNREFUSED/);
+    });
+
     it("decodes in the official SDK what we encode", () => {
       const [first, second]: WireDatum[] = [
         {

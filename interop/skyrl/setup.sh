@@ -3,7 +3,7 @@
 # The interop tests look in BREAKWATER_SKYRL_PYTHON, then in FOLDER's default.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-venv=${1:-"$here/../../node_modules/.cache/skyrl"}
+venv=${1:-"${XDG_CACHE_HOME:-$HOME/.cache}/breakwater/skyrl"}
 python=${PYTHON:-python3}
 stamp="$venv/installed-$(cksum < "$here/requirements.txt" | cut -d ' ' -f 1)"
 if [ -e "$stamp" ]; then

@@ -53,7 +53,7 @@ describe("judge filter", () => {
     const input = lines(line("a", ["x"]), "{", line("b", ["x"], { image: "/no/such.png" }), line("refuse", ["x"]), line("gold", ["x"], { goldReasoning: null }), line("none", []), '{"id": "c"}', line("a", ["x"]));
     const { lines: out, errors, bad } = await run(input, { judge: open() });
     expect(bad).toBe(4);
-    for (const text of ["line 2: not JSON", 'line 3: id "b": image: ', "line 7: ", 'line 8: id "a" stands already on line 1']) expect(errors).toContain(text);
+    for (const text of ["line 2: not JSON", 'line 3: id "b": there is no image /no/such.png', "line 7: ", 'line 8: id "a" stands already on line 1']) expect(errors).toContain(text);
     expect(out).toEqual([
       { id: "a", status: "judged", steps: [{ alignment: 1, contribution: 0, valid: true }] },
       { id: "refuse", status: "unscored", reason: "the reply holds no JSON (asked 3 times)", steps: [] },

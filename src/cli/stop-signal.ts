@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { StoppedError } from "../util/errors.js";
 
 /** The wish to stop a long command: the first SIGINT or SIGTERM aborts `signal`, the second ends the process. */
@@ -9,6 +10,8 @@ export interface StopSignal {
 /** @param message what the command then ends with, and exit code 130 or 143. */
 export function listenForStop(message: string): StopSignal {
   const controller = new AbortController();
+  // Every wait under way listens, and there are as many as calls at a time.
+  setMaxListeners(0, controller.signal);
   const handle = (name: NodeJS.Signals): void => {
     const stopped = new StoppedError(message, name === "SIGINT" ? "SIGINT" : "SIGTERM");
     if (controller.signal.aborted) process.exit(stopped.exitCode);

@@ -2,11 +2,13 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const cache = join(root, "node_modules", ".cache");
+/** Outlives the checkout: the server is large, and what it has compiled is the same everywhere. */
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "breakwater");
 const scripts = join(root, "interop", "skyrl");
 
 /** The interpreter that has the server: BREAKWATER_SKYRL_PYTHON, or what interop/skyrl/setup.sh installed; null without. */

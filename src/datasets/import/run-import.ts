@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { messageOf, UserError } from "../../util/errors.js";
 import { ExampleWriter, exampleFileEnding, type ExampleLine } from "../jsonl-format.js";
