@@ -22,8 +22,8 @@ export const experimentSettings: ExperimentSettings = {
   questions: 512,
   greedyQuestions: 192,
   curveQuestions: 64,
-  curveEvery: 5,
-  run: { steps: 25, prompts: 6, groupSize: 8, learningRate: 1.5e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
+  curveEvery: 10,
+  run: { steps: 50, prompts: 6, groupSize: 8, learningRate: 1.5e-4, beta: 0.04, tau: 0.6, maxTokens: 128, warmupSteps: 0 },
 };
 
 /** A trial of the whole path in minutes; its numbers mean nothing. */
