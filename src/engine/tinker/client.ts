@@ -11,6 +11,7 @@ import * as schemas from "./schemas.js";
 import type { ForwardBackwardOutput, OptimStepOutput, SampleOutput } from "./schemas.js";
 import { readTraits, type ServerTraits } from "./traits.js";
 import { chunksJson, passJson, type PassRequest, type WireChunk } from "./wire.js";
+import { openZstd } from "./zstd.js";
 
 export interface ClientOptions extends HttpOptions {
   /** JSON, or protobuf (with zstd) for passes and their results; `auto`: what the server is known to take. */
@@ -80,9 +81,7 @@ export class TinkerClient {
     const http = new Http(options);
     const client = new TinkerClient(options, http, await readTraits(http, options));
     if (client.traits.zstd) {
-      const { init, compress } = await import("@bokuweb/zstd-wasm");
-      await init();
-      client.zstd = (body) => compress(body, 3);
+      client.zstd = (await openZstd()).compress;
     }
     return client;
   }

@@ -1,4 +1,5 @@
 /** Completions: requests of one prompt each, many in flight, joined in order. */
+import { setMaxListeners } from "node:events";
 import pLimit from "p-limit";
 import type { SampledSequence, SampleRequest, SamplingParams } from "../engine.js";
 import { type ImageFiles, modelInput } from "./chunks.js";
@@ -60,6 +61,8 @@ export class Sampler {
     // The first failure ends the others.
     const stop = new AbortController();
     const together = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    // Each request in flight listens to it: many listeners are no leak here.
+    setMaxListeners(0, together);
     const results: SampledSequence[][] = requests.map(({ seeds }) => new Array<SampledSequence>(seeds.length));
     const prompts = requests.map(({ prompt }) => modelInput(prompt, prompt.tokens, this.options.imageToken, this.images));
     try {
