@@ -83,8 +83,7 @@ if (python === null) {
       expect(ended.stderr).toMatch(/cannot be reached.*--resume/s);
       server = await server.restart();
       const resumed = await cli(["train", "--resume", at("killed")]);
-      expect(resumed.stderr).toBe("");
-      expect(resumed.code).toBe(0);
+      expect(resumed.code, resumed.stderr).toBe(0);
       // Step by step what the run that was not interrupted did.
       const metrics = openRun(at("killed")).metrics();
       expect(metrics).toHaveLength(6);

@@ -40,12 +40,12 @@ export async function createParts(config: TrainConfig, options: PartsOptions = {
   const codec = createCodec(config, folder);
   const judge = await createJudge(config);
   const encoder = await createEncoder(config, examples, options);
-  return { engine: await createEngine(config, folder), codec, judge, encoder, examples, heldOut };
+  return { engine: await createEngine(config, folder, options.say ?? tell), codec, judge, encoder, examples, heldOut };
 }
 
 /** The phantom's answers are single words of its own: an encoder tells nothing of them that words do not. */
 async function createEncoder(config: TrainConfig, examples: readonly Example[], options: PartsOptions): Promise<BertScoreEncoder | null> {
-  const { answers = config.method !== "sft" || config.evaluation.every > 0, say = (message) => void process.stderr.write(`${message}\n`) } = options;
+  const { answers = config.method !== "sft" || config.evaluation.every > 0, say = tell } = options;
   const { encoder: which, encoderLayer: layer } = config.rewards;
   if (!answers || (which === "auto" && examples.some((example) => verifyExample(example, []).status === "judged"))) return null;
   return openAnswerEncoder({ which, layer, device: config.engine.device, worker: config.engine.workers !== 0, say });
@@ -139,4 +139,8 @@ async function createJudge({ judge, output }: TrainConfig): Promise<Judge | null
       if (judge.path === undefined) throw new UserError("judge.path: the recorded judge needs a file of labels");
       return loadRecordedJudge(judge.path);
   }
+}
+
+function tell(message: string): void {
+  process.stderr.write(`${message}\n`);
 }
