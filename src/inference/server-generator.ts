@@ -1,11 +1,12 @@
 import type { ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
-import { backoff, systemClock, type Clock } from "../llm/clock.js";
+import { systemClock, type Clock } from "../llm/clock.js";
 import { imageDataUrl } from "../llm/image.js";
 import { Pacing } from "../llm/pacing.js";
 import { createTransport, shownUrl, type CallResult, type Transport } from "../llm/transport.js";
 import { instructionText, type Instruction, type ThinkTag } from "../prompts/instruction.js";
 import type { Example } from "../types.js";
 import { messageOf, UserError } from "../util/errors.js";
+import { backoff } from "../util/waiting.js";
 import type { GenerationParams, Generator, Outcome, Task } from "./generator.js";
 
 export interface ServerOptions extends GenerationParams {

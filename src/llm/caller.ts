@@ -1,7 +1,8 @@
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { UserError } from "../util/errors.js";
+import { backoff } from "../util/waiting.js";
 import { costOf } from "./budget.js";
-import { backoff, systemClock, type Clock } from "./clock.js";
+import { systemClock, type Clock } from "./clock.js";
 import { allFeatures, requestBody, withoutRejected, type Features, type Wording } from "./dialect.js";
 import type { LlmOptions } from "./options.js";
 import { Pacing } from "./pacing.js";

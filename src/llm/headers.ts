@@ -16,17 +16,6 @@ export function rateHeaders(headers: Headers): RateHeaders {
   };
 }
 
-/** Retry-After in seconds or as an HTTP date (RFC 9110 §10.2.3), or retry-after-ms; `null` where absent or unreadable. */
-export function retryAfterMs(headers: Headers, now: number): number | null {
-  const exact = Number.parseFloat(headers.get("retry-after-ms") ?? "");
-  if (Number.isFinite(exact) && exact >= 0) return exact;
-  const text = headers.get("retry-after")?.trim() ?? "";
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  // A bare number is no date, though Date.parse would read one as a year.
-  const date = /[a-z]/i.test(text) ? Date.parse(text) : NaN;
-  return Number.isNaN(date) ? null : Math.max(0, date - now);
-}
-
 /** "1s", "6m0s", "20ms", "1h2m", or plain seconds, as servers write resets. */
 export function durationMs(text: string | null): number | null {
   const trimmed = text?.trim() ?? "";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { backoff, type Clock } from "./clock.js";
-import { durationMs, rateHeaders, retryAfterMs } from "./headers.js";
+import { backoff, retryAfterMs } from "../util/waiting.js";
+import type { Clock } from "./clock.js";
+import { durationMs, rateHeaders } from "./headers.js";
 import { Pacing } from "./pacing.js";
 import type { CallResult } from "./transport.js";
 

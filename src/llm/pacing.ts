@@ -1,4 +1,5 @@
-import { backoff, type Clock } from "./clock.js";
+import { backoff } from "../util/waiting.js";
+import type { Clock } from "./clock.js";
 import type { RateHeaders } from "./headers.js";
 import type { CallResult } from "./transport.js";
 

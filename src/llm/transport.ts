@@ -2,7 +2,8 @@ import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUse
 import type { ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { UserError, messageOf } from "../util/errors.js";
 import { isRecord } from "../util/json-file.js";
-import { rateHeaders, retryAfterMs, type RateHeaders } from "./headers.js";
+import { retryAfterMs } from "../util/waiting.js";
+import { rateHeaders, type RateHeaders } from "./headers.js";
 
 /** What became of one HTTP request. */
 export type CallResult =

@@ -1,4 +1,5 @@
 /** One try of a GET: redirects, who gets the token, time-outs, and which failures another try may mend. */
+import { retryAfterMs } from "../../util/waiting.js";
 import { StatusError, TransientError, plainUrl } from "./errors.js";
 
 export interface HttpSettings {
@@ -98,12 +99,8 @@ function refusal(response: Response, url: string, redirected: boolean): Error {
 
 /** Seconds or a date, and GitHub's time of the reset; in milliseconds from now. */
 function retryAfter(headers: Headers): number | null {
-  const value = headers.get("retry-after")?.trim();
-  if (value) {
-    if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
-    const date = Date.parse(value);
-    if (!Number.isNaN(date)) return Math.max(0, date - Date.now());
-  }
+  const asked = retryAfterMs(headers, Date.now());
+  if (asked !== null) return asked;
   // The hub: `"api";r=0;t=53`, seconds until there is room again.
   const room = /;\s*r=0\b.*;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "");
   if (room !== null) return Number(room[1]) * 1000;

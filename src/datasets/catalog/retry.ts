@@ -1,4 +1,5 @@
 import { UserError } from "../../util/errors.js";
+import { backoff, sleep } from "../../util/waiting.js";
 import { TransientError } from "./errors.js";
 
 export interface RetrySettings {
@@ -41,37 +42,20 @@ export class Backoff {
     if (asked > longestRetryAfterMs) {
       throw new UserError(`${this.what}: ${error.message}, and the server asks to wait ${Math.ceil(asked / 60_000)} minutes. Run the same command again then; it goes on from here.`);
     }
-    const step = Math.min(longestDelayMs, delayMs * 2 ** (this.failures - 1));
-    const wait = Math.max(asked, step * (0.5 + 0.5 * random()));
+    const wait = Math.max(asked, backoff(this.failures, delayMs, longestDelayMs, random));
     this.onRetry(`${error.message}; try ${this.failures + 1} of ${tries} in ${(wait / 1000).toFixed(1)} s`);
-    await pause(wait, signal);
+    await sleep(wait, signal);
   }
 }
 
 /** Tries until it works. */
 export async function retried<T>(settings: RetrySettings, what: string, work: () => Promise<T>, onRetry?: (message: string) => void): Promise<T> {
-  const backoff = new Backoff(settings, what, onRetry);
+  const waits = new Backoff(settings, what, onRetry);
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      await backoff.failed(error);
+      await waits.failed(error);
     }
   }
-}
-
-/** @throws the signal's reason as soon as it is aborted. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -4,7 +4,8 @@
  * model, so that a server which keeps them acts once however often they arrive.
  */
 import type { z } from "zod";
-import { Http, sleep, type Answer, type HttpOptions } from "./http.js";
+import { sleep } from "../../util/waiting.js";
+import { Http, type Answer, type HttpOptions } from "./http.js";
 import { faultOf, TinkerError } from "./errors.js";
 import { decodePassOutput, decodeSample, encodePass, protoType } from "./proto.js";
 import * as schemas from "./schemas.js";

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { messageOf } from "../../util/errors.js";
+import { sleep } from "../../util/waiting.js";
 import { faultOf, TinkerError } from "./errors.js";
 
 export interface HttpOptions {
@@ -159,18 +160,4 @@ export function detailOf(body: Buffer): string {
   } catch {
     return text.slice(0, 300);
   }
-}
-
-export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", aborted);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", aborted, { once: true });
-  });
 }
