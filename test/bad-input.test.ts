@@ -1,34 +1,23 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { loadModelFolder, saveModelFolder } from "../src/checkpoints/hf-folder.js";
 import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { lockRun } from "../src/store/lock.js";
 import { openRun } from "../src/store/reader.js";
 import { createSmallModel } from "../src/training/small-model.js";
-import { commandIn, type Cli } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { commandFolder } from "./support/cli.js";
 import { tinySize } from "./support/tiny-model.js";
 
 /** What users bring, through the command itself: a message with file, place and way out, and nothing harmed. */
-let compiled: string;
-let folder: string;
-let cli: Cli;
+const { folder, cli } = commandFolder("bad");
 beforeAll(async () => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-bad-"));
-  cli = commandIn(compiled, folder);
   await writePhantomDataset(join(folder, "data"), { train: 6, test: 2, seed: 5 });
   createSmallModel(join(folder, "model"), { size: { ...tinySize, maxPositions: 1024 }, texts: ["What is seen in the left lung?"], vocabulary: 300, minPixels: 256, maxPixels: 1024, seed: 1 });
   writeFileSync(join(folder, "config.yaml"), CONFIG);
 }, 400_000);
-afterAll(() => {
-  rmSync(compiled, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-});
 
 const CONFIG = `method: sft
 model: model

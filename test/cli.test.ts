@@ -1,32 +1,21 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { readAdapter } from "../src/checkpoints/adapter.js";
 import { readSafetensors } from "../src/checkpoints/safetensors.js";
 import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { openRun } from "../src/store/reader.js";
 import { configKeys, flagOf } from "../src/training/config-keys.js";
 import { createSmallModel } from "../src/training/small-model.js";
-import { commandIn, type Cli } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { commandFolder } from "./support/cli.js";
 import { tinySize } from "./support/tiny-model.js";
 
-let compiled: string;
-let folder: string;
-let cli: Cli;
+const { folder, cli } = commandFolder("cli");
 beforeAll(async () => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-cli-"));
-  cli = commandIn(compiled, folder);
   await writePhantomDataset(join(folder, "data"), { train: 8, test: 4, seed: 5 });
   createSmallModel(join(folder, "model"), { size: { ...tinySize, maxPositions: 1024 }, texts: ["What is seen in the left lung?"], vocabulary: 300, minPixels: 256, maxPixels: 1024, seed: 1 });
   writeFileSync(join(folder, "config.yaml"), CONFIG);
 }, 400_000);
-afterAll(() => {
-  rmSync(compiled, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-});
 
 const CONFIG = `
 method: grpo

@@ -1,16 +1,15 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ZipFile } from "yazl";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { prepare, type PrepareOptions, type PrepareResult } from "../src/datasets/catalog/prepare.js";
 import { loadDataset } from "../src/datasets/dataset.js";
 import type { PrepareEvent } from "../src/datasets/catalog/types.js";
+import { command, startCompiled, type Ended } from "./support/cli.js";
 import { everything, noise, picture, token, zipped } from "./support/data-content.js";
 import { DataSources, type Content } from "./support/data-sources.js";
-import { compileForProcess } from "./support/compile.js";
 
 let root: string;
 let sources: DataSources;
@@ -249,33 +248,15 @@ describe.skipIf(!existsSync(real))("data prepare of the real VQA-RAD (skipped wh
 });
 
 describe("data prepare as a process", () => {
-  let compiled: string;
-  beforeAll(() => {
-    compiled = compileForProcess();
-  });
-  afterAll(() => rmSync(compiled, { recursive: true, force: true }));
-
-  interface Ended {
-    readonly code: number | null;
-    readonly signal: NodeJS.Signals | null;
-    readonly output: string;
-  }
-
-  function start(dir: string, args: readonly string[], signal: NodeJS.Signals | null, afterRequests: number): Promise<Ended> {
-    const child = spawn(process.execPath, [join(compiled, "src/cli/main.js"), "data", ...args, "--data-dir", dir], { env: { ...process.env, ...sources.environment(), HF_TOKEN: token } });
-    let output = "";
-    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output += data.toString()));
+  async function start(dir: string, args: readonly string[], signal: NodeJS.Signals | null, afterRequests: number): Promise<Ended> {
+    const { child, ended } = startCompiled(command, ["data", ...args, "--data-dir", dir], { environment: { ...sources.environment(), HF_TOKEN: token } });
     const begun = sources.seen.length;
     const timer = signal === null ? null : setInterval(() => {
       if (sources.seen.length - begun < afterRequests) return;
       clearInterval(timer ?? undefined);
       child.kill(signal);
     }, 3);
-    return new Promise((done) => child.on("close", (code, by) => {
-      if (timer !== null) clearInterval(timer);
-      done({ code, signal: by, output });
-    }));
+    return ended.finally(() => clearInterval(timer ?? undefined));
   }
 
   const names = ["prepare", "medthink", "vqa-rad", "slake", "pathvqa", "pmc-vqa", "quilt-vqa"];

@@ -1,27 +1,19 @@
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { readInferenceFile } from "../src/inference/record.js";
 import { RandomStream } from "../src/util/random.js";
-import { commandIn, type Cli } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { command, commandFolder, startCompiled, type Ended } from "./support/cli.js";
 import { startScriptedLlm, type ScriptedLlm } from "./support/scripted-llm.js";
 
 const vqaRad = join(import.meta.dirname, "../../shared/data/vqa-rad");
 const startPolicy = join(import.meta.dirname, "../assets/start/phantom-biased");
 const KEY = "sk-key-that-must-not-be-seen";
 
-let compiled: string;
-let folder: string;
-let cli: Cli;
+const { folder, cli } = commandFolder("infer-cli");
 let server: ScriptedLlm;
 beforeAll(async () => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-infer-cli-"));
-  cli = commandIn(compiled, folder);
   await writePhantomDataset(join(folder, "phantom"), { train: 2, test: 24, seed: 5 });
   // Stands in for vLLM and for the judge: an answer by the question's length, a grade by the answers' first letters.
   server = await startScriptedLlm(({ question, format }) => {
@@ -32,30 +24,15 @@ beforeAll(async () => {
     return { reply: `<thinking>It has ${question.length} letters. It is ${question.length % 2 === 0 ? "left" : "right"}.</thinking><answer>${question.length % 2 === 0 ? "left" : "right"}</answer>`, delayMs: 8 };
   });
 }, 400_000);
-afterAll(async () => {
-  await server.close();
-  rmSync(compiled, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => server.close());
 
 const seed = Number(process.env.BREAKWATER_KILL_SEED ?? Date.now() % 1e6);
 const random = new RandomStream(seed);
 
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly output: string;
-}
-
 function start(args: readonly string[], killAfter: number | null): Promise<Ended> {
-  const child = spawn(process.execPath, [join(compiled, "src/cli/main.js"), ...args], { cwd: folder, env: { ...process.env, OPENAI_API_KEY: KEY } });
-  let output = "";
-  child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-  child.stderr.on("data", (data: Buffer) => (output += data.toString()));
-  return new Promise((done) => {
-    child.on("close", (code, signal) => done({ code, signal, output }));
-    if (killAfter !== null) killWhenBusy(() => child.kill("SIGKILL"), killAfter);
-  });
+  const { child, ended } = startCompiled(command, args, { cwd: folder, environment: { OPENAI_API_KEY: KEY } });
+  if (killAfter !== null) killWhenBusy(() => child.kill("SIGKILL"), killAfter);
+  return ended;
 }
 
 /** Kills so many requests after now: by the work done, not by the clock, so that a slow machine is killed in its work too. */

@@ -1,40 +1,29 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadDataset } from "../src/datasets/dataset.js";
 import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { openRun } from "../src/store/reader.js";
-import { commandIn, type Cli, type Ended } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { commandFolder, type Cli, type Ended } from "./support/cli.js";
 import { askedCase, marks, startScriptedLlm, type Action, type ScriptedLlm, type SeenRequest } from "./support/scripted-llm.js";
 
 const KEY = "sk-key-that-must-not-be-seen";
 const startPolicy = fileURLToPath(new URL("../assets/start/phantom-biased", import.meta.url));
 
-let compiled: string;
-let folder: string;
+const { folder, cli: run } = commandFolder("judge", { OPENAI_API_KEY: KEY });
 let server: ScriptedLlm;
-let cli: Cli;
 const outputs: Ended[] = [];
+const cli: Cli = async (args, input) => {
+  const ended = await run(args, input);
+  outputs.push(ended);
+  return ended;
+};
 beforeAll(async () => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-judge-"));
   await writePhantomDataset(join(folder, "phantom"), { train: 4, test: 6, seed: 3 });
   server = await startScriptedLlm(fromGold);
-  const run = commandIn(compiled, folder, { OPENAI_API_KEY: KEY });
-  cli = async (args, input) => {
-    const ended = await run(args, input);
-    outputs.push(ended);
-    return ended;
-  };
 }, 400_000);
-afterAll(async () => {
-  await server.close();
-  rmSync(compiled, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => server.close());
 
 /** A step is aligned where the expert's reasoning has it word for word. */
 function fromGold({ question }: SeenRequest): Action {

@@ -1,49 +1,18 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { writePhantomDataset } from "../src/datasets/phantom/index.js";
 import { openRun } from "../src/store/reader.js";
 import { createPhantomModel } from "../src/training/phantom-start.js";
 import { RandomStream } from "../src/util/random.js";
-import { compileForProcess } from "./support/compile.js";
+import { command, commandFolder, startCompiled, type Started } from "./support/cli.js";
 
-let compiled: string;
-let folder: string;
-beforeAll(() => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-kill-"));
-});
-afterAll(() => {
-  rmSync(compiled, { recursive: true, force: true });
-  rmSync(folder, { recursive: true, force: true });
-});
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly output: string;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-}
+const { folder } = commandFolder("kill");
 
 /** Trains the tabular task in a process of its own; every call of the engine takes `delay` ms more. */
 function start(dir: string, delay: number, maxStaleness = 0): Started {
-  return spawned(["test/support/tabular-run.js", dir, String(delay), String(maxStaleness)]);
-}
-
-function spawned([script, ...args]: readonly string[]): Started {
-  const child = spawn(process.execPath, [join(compiled, script), ...args]);
-  let output = "";
-  child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-  child.stderr.on("data", (data: Buffer) => (output += data.toString()));
-  const ended = new Promise<Ended>((done) => child.on("close", (code, signal) => done({ code, signal, output })));
-  return { child, ended };
+  return startCompiled("test/support/tabular-run.js", [dir, String(delay), String(maxStaleness)]);
 }
 
 /** Everything of a run that must not depend on interruptions, as comparable values. */
@@ -129,7 +98,7 @@ describe("a run killed at random moments", () => {
     writeFileSync(config, LOCAL_CONFIG);
     const run = (output: string) => {
       const resumed = existsSync(join(output, "config.json"));
-      return spawned(["src/cli/main.js", "train", ...(resumed ? ["--resume", output] : ["--config", config, "--output", output])]);
+      return startCompiled(command, ["train", ...(resumed ? ["--resume", output] : ["--config", config, "--output", output])]);
     };
     const straight = join(folder, "local-straight");
     expect(await run(straight).ended).toMatchObject({ code: 0 });

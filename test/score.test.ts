@@ -1,23 +1,9 @@
-import { rmSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { commandIn, type Cli } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { expect, it } from "vitest";
+import { commandFolder } from "./support/cli.js";
 
 const tiny = fileURLToPath(new URL("../interop/fixtures/bert-tiny", import.meta.url));
-let compiled: string;
-let folder: string;
-let breakwater: Cli;
-beforeAll(() => {
-  compiled = compileForProcess();
-  folder = mkdtempSync(join(tmpdir(), "breakwater-score-"));
-  breakwater = commandIn(compiled, folder);
-}, 120_000);
-afterAll(() => {
-  for (const dir of [compiled, folder]) rmSync(dir, { recursive: true, force: true });
-});
+const { cli: breakwater } = commandFolder("score");
 
 const lines = ['{"id":1,"candidate":"left lower lobe","reference":"lower left lobe"}', "broken", '{"id":"b","candidate":"two","reference":"2"}', ""].join("\n");
 

@@ -2,16 +2,14 @@
  * `breakwater train` on a Tinker server that is real: SkyRL's, with its JAX backend on the CPU. The task is the text form
  * of the phantom, the policy a small model without its eyes. Skipped where Python has no such server.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writePhantomDataset } from "../src/datasets/phantom/write.js";
 import { readManifest } from "../src/engine/tinker/manifest.js";
 import { openRun } from "../src/store/reader.js";
-import { commandIn, type Cli } from "./support/cli.js";
-import { compileForProcess } from "./support/compile.js";
+import { commandFolder } from "./support/cli.js";
 import { skipMessage, skyrlPython, SkyrlServer, writeTextCheckpoint } from "./support/skyrl-server.js";
 
 const python = skyrlPython();
@@ -25,14 +23,10 @@ if (python === null) {
   it.skip(skipMessage, () => undefined);
 } else {
   describe("training through SkyRL's server", () => {
-    const folder = mkdtempSync(join(tmpdir(), "breakwater-skyrl-"));
+    const { folder, cli } = commandFolder("skyrl");
     const at = (...names: string[]): string => join(folder, ...names);
-    let compiled: string;
-    let cli: Cli;
     let server: SkyrlServer;
     beforeAll(async () => {
-      compiled = compileForProcess();
-      cli = commandIn(compiled, folder);
       await writePhantomDataset(at("data"), { train: 512, test: 16, text: true });
       writeTextCheckpoint(python, start, at("text-model"));
       server = await SkyrlServer.start({
@@ -40,11 +34,7 @@ if (python === null) {
         backend: { max_lora_adapters: 5, max_lora_rank: rank, train_micro_batch_size: 16, sample_max_num_sequences: 16 },
       });
     }, patience);
-    afterAll(async () => {
-      await server.kill();
-      rmSync(compiled, { recursive: true, force: true });
-      rmSync(folder, { recursive: true, force: true });
-    });
+    afterAll(() => server.kill());
 
     const engine = (): string[] => ["--engine.kind", "tinker", "--engine.base-url", server.url, "--engine.trainable", "lora", "--engine.lora.rank", String(rank), "--engine.tinker.patience-seconds", "20", "--engine.tinker.reduction", "mean"];
     const train = async (output: string, ...args: string[]) => {

@@ -1,23 +1,21 @@
 /** The tinker engine against SkyRL's own server: the same update as the local engine, lost connections, a killed server. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readAdapter, writeAdapter, type LoraAdapter } from "../src/checkpoints/adapter.js";
 import type { AdamWParams, Engine, LossSpec } from "../src/engine/engine.js";
 import { createLocalEngine } from "../src/engine/local/index.js";
 import { encodePass } from "../src/engine/tinker/proto.js";
-import { createTinkerEngine, type TinkerEngineOptions } from "../src/engine/tinker/index.js";
 import type { PassRequest, WireDatum } from "../src/engine/tinker/wire.js";
 import type { Datum, Prompt } from "../src/types.js";
 import { UserError } from "../src/util/errors.js";
 import { RandomStream } from "../src/util/random.js";
 import { CuttingProxy } from "./support/cutting-proxy.js";
-import { skipMessage, skyrlPython, SkyrlServer, writeTextCheckpoint } from "./support/skyrl-server.js";
-import { createTinyModel } from "./support/tiny-model.js";
+import { skipMessage, skyrlPython } from "./support/skyrl-server.js";
+import { tinySkyrl } from "./support/tiny-skyrl.js";
 
 const python = skyrlPython();
 const script = fileURLToPath(new URL("../interop/skyrl/wire_fixtures.py", import.meta.url));
@@ -26,23 +24,7 @@ if (python === null) {
   it.skip(skipMessage, () => undefined);
 } else {
   describe("SkyRL's server", () => {
-    const tiny = createTinyModel();
-    const folder = mkdtempSync(join(tmpdir(), "breakwater-skyrl-"));
-    const model = join(folder, "model");
-    let server: SkyrlServer;
-    beforeAll(async () => {
-      writeTextCheckpoint(python, tiny.folder, model);
-      server = await SkyrlServer.start({ python, model, folder, quickCompile: true });
-      // The first passes compile; on a machine with other work that takes minutes.
-      await (await open()).close();
-    }, 600_000);
-    afterAll(async () => {
-      await server.kill();
-      tiny.remove();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    const open = (options: Partial<TinkerEngineOptions> = {}) =>
-      createTinkerEngine({ baseUrl: server.url, model, loraRank: 4, seed: 1, patienceSeconds: 20, ...options });
+    const { tiny, folder, model, url, open, restart } = tinySkyrl(python, 20);
 
     const prompts: Prompt[] = ["What is in the lung?", "See the scan: what is it?", "A nodule"].map((text) => ({ tokens: tiny.tokenizer.encode(text), images: [] }));
     const random = new RandomStream(8);
@@ -121,8 +103,8 @@ if (python === null) {
         await engine.close();
         return values;
       };
-      const straight = await run(server.url, () => undefined);
-      const proxy = await CuttingProxy.to(server.url);
+      const straight = await run(url(), () => undefined);
+      const proxy = await CuttingProxy.to(url());
       const [backward, optim] = ["/api/v1/forward_backward", "/api/v1/optim_step"];
       const cuts = [() => proxy.cutNext(backward, "after"), () => proxy.cutNext(optim, "after"), () => [backward, optim].forEach((path) => proxy.cutNext(path, "before"))];
       // The engine was opened, and the server measured, through the proxy before the first cut.
@@ -132,7 +114,7 @@ if (python === null) {
     }, 600_000);
 
     it("asks another server for the frozen start policy where one is named", async () => {
-      const other = await CuttingProxy.to(server.url);
+      const other = await CuttingProxy.to(url());
       const engine = await open({ referenceUrl: other.url });
       const before = await engine.forward(bare);
       await step(engine);
@@ -199,14 +181,12 @@ if (python === null) {
       const dir = tiny.tempDir();
       await engine.save(dir, "state");
       const saved = await engine.forward(bare);
-      await server.kill();
-      server = await server.restart();
+      await restart();
       // Everything that was done had been saved: the model is made again.
       expect(await engine.forward(bare)).toEqual(saved);
       await step(engine);
       const later = await engine.forward(bare);
-      await server.kill();
-      server = await server.restart();
+      await restart();
       const error = await engine.forward(bare).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(UserError);
       expect((error as Error).message).toMatch(/lost the model.*--resume.*1 update since the last saved state/);

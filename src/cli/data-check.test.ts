@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { runData as run } from "../../test/support/data-command.js";
 import type { CheckReport } from "../datasets/check/check.js";
 import { writePhantomDataset } from "../datasets/phantom/write.js";
-import { dataCommand } from "./data.js";
 
 let root: string;
 /** A picture that is unlike others of another seed. */
@@ -32,24 +32,6 @@ afterAll(() => {
   process.exitCode = undefined;
   rmSync(root, { recursive: true, force: true });
 });
-
-async function run(...args: string[]): Promise<{ text: string; code: number }> {
-  const out: string[] = [];
-  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation((text) => out.push(String(text)) > 0));
-  process.exitCode = undefined;
-  let failed = false;
-  try {
-    await dataCommand().exitOverride().parseAsync(args, { from: "user" });
-  } catch (error) {
-    failed = true;
-    out.push(error instanceof Error ? error.message : String(error));
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  const code = failed ? 1 : Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return { text: out.join(""), code };
-}
 
 const line = (id: string, image: string | null, question: string, answer: string, more: object = {}): string => JSON.stringify({ id, image, question, answer, ...more });
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { runData } from "../../test/support/data-command.js";
 import { loadDataset } from "../datasets/dataset.js";
 import { readExampleLines, type ExampleLine } from "../datasets/jsonl-format.js";
-import { dataCommand } from "./data.js";
 
 const fixtures = join(import.meta.dirname, "../../interop/fixtures");
 const dicom = join(fixtures, "dicom");
@@ -23,24 +23,7 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** Runs `breakwater data import`; all that it prints, and its exit code. */
-async function run(...args: string[]): Promise<{ text: string; code: number }> {
-  const out: string[] = [];
-  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation((text) => out.push(String(text)) > 0));
-  process.exitCode = undefined;
-  let failed = false;
-  try {
-    await dataCommand().exitOverride().parseAsync(["import", ...args], { from: "user" });
-  } catch (error) {
-    failed = true;
-    out.push(error instanceof Error ? error.message : String(error));
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  const code = failed ? 1 : Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return { text: out.join(""), code };
-}
+const run = (...args: string[]) => runData("import", ...args);
 
 const lines = (dir: string, split = "train"): ExampleLine[] => [...readExampleLines(join(dir, `${split}.jsonl`))].map(({ row }) => row);
 

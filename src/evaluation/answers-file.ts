@@ -11,6 +11,7 @@ import { namedPath } from "../inference/data.js";
 import { datasetOf, stemOf, type InferenceRecord } from "../inference/record.js";
 import { answerScores, countVerdicts, type AnswerRow, type AnswerVerdict } from "./answers.js";
 import type { SystemEstimates } from "./estimates.js";
+import { checked, optional, optionalPath, resultsSchema, text } from "./file-schema.js";
 
 export const ANSWERS_FORMAT = "breakwater-answers-1";
 
@@ -79,11 +80,9 @@ function wordOf(verdict: AnswerVerdict, gold: string): string {
 
 const IMAGE_REASON = /^(?:the image cannot be sent|cannot read the image)/;
 
-const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-const optional = text.nullish().transform((value) => value ?? null);
 
 const row = z.object({
-  image: z.string().nullish().transform((value) => value ?? null),
+  image: optionalPath,
   problem: text,
   gold_answer: optional,
   generated_answer: optional,
@@ -96,11 +95,7 @@ const row = z.object({
   sample: z.int().min(0).optional(),
 });
 
-const fileSchema = z.object({
-  summary: z.object({ model: z.string().nullish() }),
-  results: z.array(row),
-  breakwater: z.object({ format: z.literal(ANSWERS_FORMAT), name: z.string().nullable() }).optional(),
-});
+const fileSchema = resultsSchema(row, ANSWERS_FORMAT);
 
 /** Files of judged answers, as one; `null` where they are inference files. @throws UserError for a mixture. */
 export function readJudgedAnswers(paths: readonly string[]): AnswersFile | null {
@@ -118,12 +113,7 @@ export function readJudgedAnswers(paths: readonly string[]): AnswersFile | null 
 
 /** A parsed file whose rows have a `judge`. @throws UserError naming file, row and key. */
 export function parseAnswersFile(value: unknown, path: string): AnswersFile {
-  const parsed = fileSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new UserError(`${path}: ${issue.path.map(String).join(".")}: ${issue.message}; it is no result of eval answers or of the reference's Answer_Evaluation.py`);
-  }
-  const { summary, results, breakwater } = parsed.data;
+  const { summary, results, breakwater } = checked(fileSchema, value, path, "it is no result of eval answers or of the reference's Answer_Evaluation.py");
   const rows = results.map((result): AnswerRow => {
     const { image, problem, gold_answer, generated_answer, generated_reasoning, judge, reason, dataset, ...ours } = result;
     const record: InferenceRecord = {

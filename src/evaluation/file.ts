@@ -4,6 +4,7 @@ import { writeFileAtomic } from "../util/atomic-file.js";
 import { UserError, messageOf } from "../util/errors.js";
 import type { Estimate } from "./bootstrap.js";
 import type { EvaluatedChain } from "./chain.js";
+import { checked } from "./file-schema.js";
 import { METRIC_KEYS, type MetricKey } from "./metrics.js";
 import type { Summary } from "./summary.js";
 
@@ -61,15 +62,7 @@ export function readEvaluation(path: string): EvaluationFile {
   } catch (error) {
     throw new UserError(`${path}: not a readable evaluation file (${messageOf(error)}); write one with breakwater eval`);
   }
-  const checked = evaluationSchema.safeParse(parsed);
-  if (!checked.success) {
-    const [issue] = checked.error.issues;
-    throw new UserError(
-      `${path}: ${issue.path.join(".") || "the file"}: ${issue.message}; ` +
-        "it is no evaluation of this version, write it again with breakwater eval",
-    );
-  }
-  return checked.data;
+  return checked(evaluationSchema, parsed, path, "it is no evaluation of this version, write it again with breakwater eval");
 }
 
 const span = z.object({ start: z.number().int().nonnegative(), end: z.number().int().nonnegative() });

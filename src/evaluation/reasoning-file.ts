@@ -9,10 +9,10 @@ import { datasetOf, stemOf } from "../inference/record.js";
 import { answersEqual } from "../rewards/verify.js";
 import type { StepVerdict } from "../types.js";
 import { writeFileAtomic } from "../util/atomic-file.js";
-import { UserError } from "../util/errors.js";
 import { ffpFormula, summariseCascades } from "./cascade.js";
 import type { EvaluatedChain } from "./chain.js";
 import type { SystemEstimates } from "./estimates.js";
+import { checked, optional, optionalPath, resultsSchema, text } from "./file-schema.js";
 import { stepPositions } from "./positions.js";
 import type { ReasoningRow, ReasoningTasks } from "./reasoning.js";
 
@@ -89,8 +89,6 @@ function resultOf({ dataset, labelled, chain }: ReasoningRow): object {
   };
 }
 
-const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
-const optional = text.nullish().transform((value) => value ?? null);
 const bit = z.union([z.literal(0), z.literal(1)]);
 const mark = z.object({
   Alignment: bit,
@@ -101,7 +99,7 @@ const mark = z.object({
 });
 
 const row = z.object({
-  image: z.string().nullish().transform((value) => value ?? null),
+  image: optionalPath,
   problem: text,
   Gold_Answer: optional,
   Gold_Reasoning: optional,
@@ -115,20 +113,11 @@ const row = z.object({
   answer: text.nullish(),
 });
 
-const fileSchema = z.object({
-  summary: z.object({ model: z.string().nullish() }),
-  results: z.array(row),
-  breakwater: z.object({ format: z.literal(REASONING_FORMAT), name: z.string().nullable() }).optional(),
-});
+const fileSchema = resultsSchema(row, REASONING_FORMAT);
 
 /** A parsed file whose rows have a `Sentence_Evaluation`. @throws UserError naming file, row and key. */
 export function parseReasoningFile(value: unknown, path: string): ReasoningFile {
-  const parsed = fileSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new UserError(`${path}: ${issue.path.map(String).join(".")}: ${issue.message}; it is no result of eval reasoning or of the reference's Reasoning_Evaluation.py`);
-  }
-  const { summary, results, breakwater } = parsed.data;
+  const { summary, results, breakwater } = checked(fileSchema, value, path, "it is no result of eval reasoning or of the reference's Reasoning_Evaluation.py");
   const rows = results.map((result, r): ReasoningRow => {
     const told = result.dataset ?? datasetOf({ image: result.image });
     return { dataset: told ?? stemOf(path), labelled: told !== null, chain: chainOf(result, `${stemOf(path)}-${r}`) };

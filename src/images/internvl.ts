@@ -55,25 +55,6 @@ export function parseInternVLConfig(json: JsonObject, model: JsonObject, source:
   return config;
 }
 
-/** The contents of preprocessor_config.json for a configuration; `parseInternVLConfig` reads it back. */
-export function internVLConfigJson(config: InternVLImageConfig): JsonObject {
-  return {
-    image_processor_type: "GotOcr2ImageProcessorFast",
-    processor_class: "InternVLProcessor",
-    do_convert_rgb: true,
-    do_resize: true,
-    do_rescale: true,
-    do_normalize: true,
-    resample: 3,
-    rescale_factor: 1 / 255,
-    size: { height: config.tileSize, width: config.tileSize },
-    min_patches: config.minTiles,
-    max_patches: config.maxTiles,
-    image_mean: config.mean,
-    image_std: config.std,
-  };
-}
-
 /**
  * Columns and rows of tiles: the arrangement of `minTiles` to `maxTiles` tiles whose aspect ratio is nearest to the
  * image's. Of equally near ones a larger wins where the image has more than half of its pixels (transformers'

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../util/errors.js";
 import type { JsonObject } from "../util/json-file.js";
-import { internVLConfigJson, parseInternVLConfig, tileGrid } from "./internvl.js";
+import { parseInternVLConfig, tileGrid } from "./internvl.js";
 import { loadImageGeometry } from "./load-geometry.js";
 
 const fixtures = join(import.meta.dirname, "../../interop/fixtures/processors");
@@ -84,10 +84,15 @@ describe("InternVL's tiles", () => {
     expect(tileGrid({ width: 100, height: 100 }, { ...bounds, minTiles: 4 })).toEqual({ columns: 2, rows: 2 });
   });
 
-  it("come back from the file that they are written to; nonsense is named", () => {
+  it("are as the file says, whatever else of a processor stands in it; nonsense is named", () => {
     const config = parseInternVLConfig({ size: { height: 224, width: 224 }, min_patches: 2, max_patches: 3, ...clip }, {}, "p.json");
     expect(config).toMatchObject({ tileSize: 224, patchSize: 14, minTiles: 2, maxTiles: 3, tokensPerTile: 64, thumbnail: true });
-    expect(parseInternVLConfig(internVLConfigJson(config), {}, "p.json")).toEqual(config);
+    const whole = {
+      ...{ image_processor_type: "GotOcr2ImageProcessorFast", processor_class: "InternVLProcessor", resample: 3, rescale_factor: 1 / 255 },
+      ...{ do_convert_rgb: true, do_resize: true, do_rescale: true, do_normalize: true },
+      ...{ size: { height: 224, width: 224 }, min_patches: 2, max_patches: 3, ...clip },
+    };
+    expect(parseInternVLConfig(whole, {}, "p.json")).toEqual(config);
     const bad = (json: JsonObject): (() => unknown) => () => parseInternVLConfig(json, {}, "p.json");
     expect(bad({ size: { height: 448, width: 224 } })).toThrow(/not square/);
     expect(bad({ min_patches: 5, max_patches: 4 })).toThrow(/at most 4 tiles is less than the least \(5\)/);

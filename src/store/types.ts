@@ -1,3 +1,4 @@
+import type { JudgeAccount } from "../judges/judge.js";
 import type { ChainVerdict, Rewards, Span, Step, StopReason } from "../types.js";
 
 /**
@@ -86,20 +87,7 @@ export interface TimingsRow {
   /** Completion tokens sampled, over the seconds of sampling; `null` for SFT. */
   readonly sampledTokensPerSecond: number | null;
   /** What a judge that is paid for used since the step before (evaluations and batches ahead included). */
-  readonly judgeAccount?: JudgeUse;
-}
-
-/** Calls, chains and tokens of a paid judge. */
-export interface JudgeUse {
-  readonly calls: number;
-  readonly cached: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly retries: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  /** In the currency of the prices; `null` where no price is known. */
-  readonly cost: number | null;
+  readonly judgeAccount?: JudgeAccount;
 }
 
 /** One line of evaluations.jsonl: held-out chains of one checkpoint or step (0 is the start policy). */

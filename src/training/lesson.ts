@@ -3,14 +3,14 @@ import type { GroupCredit } from "../advantages/credit.js";
 import { fitting, sampleGroups, type PromptedExample } from "../rollouts/sample-groups.js";
 import type { RunFolder } from "../store/run-folder.js";
 import type { StoredExample, StoredRollout } from "../store/types.js";
-import type { Datum, Example, Group, Prompt, Rollout } from "../types.js";
+import type { Datum, Example, Group, Prompt } from "../types.js";
 import { UserError } from "../util/errors.js";
 import { creditGroups } from "./credit.js";
 import { policyData, supervisedData } from "./data.js";
 import { completionSeed } from "./data-order.js";
 import type { TrainingParts } from "./parts.js";
 import type { TrainConfig } from "./schema.js";
-import { scoreGroups } from "./score-groups.js";
+import { scoreGroups, type SampledGroup } from "./score-groups.js";
 import { groupMetrics, supervisedMetrics } from "./step-metrics.js";
 
 /** Data of one update, and what is kept of it. */
@@ -29,11 +29,9 @@ export interface LessonOptions {
   readonly run: Pick<RunFolder, "log">;
 }
 
-/** A group of completions that is sampled and not scored yet. */
-export interface SampledExample {
-  readonly example: Example;
+/** A sampled group with the prompt that it was asked by. */
+export interface SampledExample extends SampledGroup {
   readonly prompt: Prompt;
-  readonly rollouts: readonly Rollout[];
 }
 
 /** Samples a group of completions of one step's examples. */

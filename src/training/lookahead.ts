@@ -23,6 +23,7 @@ interface Sampled {
 }
 
 interface Ahead {
+  readonly epoch: number;
   readonly sampledAfter: number;
   readonly sampled: Promise<Sampled>;
   readonly scored: Promise<readonly Group[]>;
@@ -32,8 +33,9 @@ interface Ahead {
 /** Samples the completions of some of a batch's prompts. */
 type Sample = (prompted: readonly PromptedExample[]) => Promise<SampledExample[]>;
 
-/** A lesson with the lag of the policy that sampled it. */
+/** A lesson with the epoch of its batch and the lag of the policy that sampled it. */
 export interface AgedLesson extends Lesson {
+  readonly epoch: number;
   /** Updates between the policy that sampled and the one that is updated. */
   readonly staleness: number;
   /** Seconds that the judge took, waited for or not. */
@@ -83,7 +85,8 @@ export class Lookahead {
     const groups_P = await batch.scored;
     const { groups, skipped } = await batch.sampled;
     this.ahead.delete(step);
-    return { ...sampledLesson(groups, groups_P, skipped, step, this.options.config), staleness: step - 1 - batch.sampledAfter, judgeSeconds: batch.judgeSeconds };
+    const { epoch, sampledAfter, judgeSeconds } = batch;
+    return { ...sampledLesson(groups, groups_P, skipped, step, this.options.config), epoch, staleness: step - 1 - sampledAfter, judgeSeconds };
   }
 
   /** What a checkpoint must keep; waits for sampling that is under way. */
@@ -111,7 +114,7 @@ export class Lookahead {
 
   private add(step: number, sampledAfter: number, sample: Sample): void {
     const { config, parts } = this.options;
-    const { batch: examples } = batchOf(parts.examples, config.batch.prompts, config.seed, step);
+    const { epoch, batch: examples } = batchOf(parts.examples, config.batch.prompts, config.seed, step);
     const prompts = promptsThatFit(examples, config.sampling.maxTokens, this.options);
     const manyAtOnce = parts.engine.capabilities.samplesWhileTraining;
     // Where the engine takes many requests at once each group goes its own way: it is judged while others are sampled.
@@ -123,7 +126,7 @@ export class Lookahead {
     const groups = sampled.then(async ({ portions, skipped }) => ({ groups: (await Promise.all(portions)).flat(), skipped }));
     this.lastSampled = groups.then(nothing, nothing);
     const batch: Ahead = {
-      ...{ sampledAfter, judgeSeconds: 0, sampled: groups },
+      ...{ epoch, sampledAfter, judgeSeconds: 0, sampled: groups },
       scored: sampled.then(async ({ portions }) => (await Promise.all(portions.map((portion) => portion.then(score)))).flat()),
     };
     const onJudged = (seconds: number) => void (batch.judgeSeconds = Math.max(batch.judgeSeconds, seconds));

@@ -14,7 +14,7 @@ import { saveCheckpoint, type TrainerState } from "./checkpoint.js";
 import { batchOf } from "./data-order.js";
 import type { Display } from "./display.js";
 import { evaluateStep } from "./evaluate-step.js";
-import { goldLesson } from "./lesson.js";
+import { goldLesson, type Lesson } from "./lesson.js";
 import { Lookahead, type AgedLesson, type PendingBatch } from "./lookahead.js";
 import type { TrainingParts } from "./parts.js";
 import type { TrainConfig } from "./schema.js";
@@ -59,10 +59,10 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
     while (state.step < totalSteps) {
       const step = state.step + 1;
       const timer = new StepTimer(display);
-      const { epoch, batch } = batchOf(parts.examples, config.batch.prompts, config.seed, step);
       const supervised = config.method === "sft";
-      if (supervised) timer.enter("sample");
-      const lesson = supervised ? { ...(await goldLesson(batch, epoch, options)), staleness: null } : await sampledAhead(lookahead, step, options, timer);
+      timer.enter("sample");
+      const lesson = await (supervised ? goldOf(step, options) : sampledAhead(lookahead, step, options, timer));
+      const { epoch, skippedPrompts, staleness } = lesson;
       timer.enter("reference");
       const data = supervised ? lesson.data : await timeline.during("reference", step, () => withReference(engine, lesson.data, config));
       timer.enter("train");
@@ -70,7 +70,6 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
       state = { ...state, step, epoch, rollouts: state.rollouts + lesson.metrics.rollouts, tokens: state.tokens + tokens };
 
       timer.enter("store");
-      const { skippedPrompts, staleness } = lesson;
       const metrics: MetricsRow = { step, epoch, ...updated, ...lesson.metrics, skippedPrompts, staleness };
       const timed = timer.finish(step, tokens, lesson.sampledTokens, () => run.recordRollouts(lesson.examples, lesson.rollouts));
       const account = parts.judge?.account?.();
@@ -100,9 +99,15 @@ export async function trainLoop(options: LoopOptions): Promise<TrainerState> {
   return state;
 }
 
+/** The gold chains of a step. */
+async function goldOf(step: number, options: LoopOptions): Promise<Lesson & { epoch: number; staleness: null }> {
+  const { config, parts } = options;
+  const { epoch, batch } = batchOf(parts.examples, config.batch.prompts, config.seed, step);
+  return { ...(await goldLesson(batch, epoch, options)), epoch, staleness: null };
+}
+
 /** The lesson of a step, while the batches after it are on their way as far as the configuration allows. */
 async function sampledAhead(lookahead: Lookahead, step: number, { parts }: LoopOptions, timer: StepTimer): Promise<AgedLesson> {
-  timer.enter("sample");
   lookahead.launch(step - 1);
   // An engine that does one thing at a time must have sampled all of it before its weights may change.
   await (parts.engine.capabilities.samplesWhileTraining ? lookahead.sampled(step) : lookahead.allSampled());

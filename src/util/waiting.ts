@@ -19,6 +19,22 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** What `promise` gives; rejects with the signal's reason as soon as it is aborted, while the promise goes on. */
+export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 /** Exponential back-off with full jitter above a half: between ½ and 1 of base·2^(n−1), never above `max`. */
 export function backoff(n: number, baseMs: number, maxMs: number, random: () => number): number {
   return Math.min(maxMs, baseMs * 2 ** Math.min(n - 1, 30)) * (0.5 + 0.5 * random());

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { UserError } from "../../util/errors.js";
+import { firstIssue } from "../../util/first-issue.js";
 import { plainUrl } from "./errors.js";
 import type { Hosts } from "./hosts.js";
 import { get, type HttpSettings } from "./http.js";
@@ -48,5 +49,5 @@ export async function jsonFrom(source: Source, url: string): Promise<{ value: un
 export function parsed<T extends z.ZodType>(schema: T, value: unknown, url: string): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new UserError(`${plainUrl(url)} answered in another form than expected (${result.error.issues[0].path.join(".")}: ${result.error.issues[0].message}); the source has changed`);
+  throw new UserError(`${plainUrl(url)} answered in another form than expected (${firstIssue(result.error)}); the source has changed`);
 }

@@ -1,24 +1,18 @@
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe } from "vitest";
-import { compileForProcess } from "../../../test/support/compile.js";
+import { compiledSources } from "../../../test/support/compile.js";
 import { describeEngine } from "../../../test/support/engine-contract.js";
 import { createTinyModel } from "../../../test/support/tiny-model.js";
 import type { Engine } from "../engine.js";
 import { createLocalEngine, type LocalEngineOptions } from "./local-engine.js";
 
 const tiny = createTinyModel();
-let compiled: string | null = null;
-afterAll(() => {
-  tiny.remove();
-  if (compiled !== null) rmSync(compiled, { recursive: true, force: true });
-});
+afterAll(() => tiny.remove());
 
 /** Worker threads load compiled files, so engines with workers come from a compiled copy of the sources. */
 async function withWorkers(workers: number): Promise<Engine> {
-  compiled ??= compileForProcess();
-  const index = pathToFileURL(join(compiled, "src/engine/local/index.js")).href;
+  const index = pathToFileURL(join(compiledSources(), "src/engine/local/index.js")).href;
   const { createLocalEngine: create } = (await import(/* @vite-ignore */ index)) as { createLocalEngine: (o: LocalEngineOptions) => Promise<Engine> };
   return create({ model: tiny.folder, workers, threads: 1 });
 }

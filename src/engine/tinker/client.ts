@@ -4,6 +4,7 @@
  * model, so that a server which keeps them acts once however often they arrive.
  */
 import type { z } from "zod";
+import { firstIssue } from "../../util/first-issue.js";
 import { sleep } from "../../util/waiting.js";
 import { Http, type Answer, type HttpOptions } from "./http.js";
 import { faultOf, TinkerError } from "./errors.js";
@@ -277,8 +278,7 @@ export class TinkerClient {
   private check<T>(value: unknown, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    throw new TinkerError("rejected", `${this.address} answered with something unexpected: ${issue.path.join(".") || "the answer"}: ${issue.message}`);
+    throw new TinkerError("rejected", `${this.address} answered with something unexpected: ${firstIssue(parsed.error, "the answer")}`);
   }
 }
 

@@ -3,4 +3,3 @@ export type { TinkerEngineOptions } from "./options.js";
 export { TinkerEngine } from "./tinker-engine.js";
 export { TinkerClient, type ClientOptions, type SampleCall } from "./client.js";
 export { TinkerError, type TinkerFault } from "./errors.js";
-export type { TimelineSpan } from "./timeline.js";

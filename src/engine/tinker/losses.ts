@@ -31,6 +31,10 @@ export interface ServerLoss {
   readonly terms: readonly TokenTerms[];
 }
 
+/** Whether all of its numbers are finite: another must not reach the server. */
+export const finite = ({ terms }: ServerLoss): boolean =>
+  terms.every(({ mask, advantages, sampled }) => [mask, advantages, sampled].every((row) => row.every(Number.isFinite)));
+
 export interface LossValue {
   readonly loss: number;
   readonly kl: number;

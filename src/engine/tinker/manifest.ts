@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../../util/atomic-file.js";
 import { UserError } from "../../util/errors.js";
+import { firstIssue } from "../../util/first-issue.js";
 import { readJson } from "../../util/json-file.js";
 
 export const manifestName = "tinker.json";
@@ -34,6 +35,5 @@ export function readManifest(dir: string): Manifest | null {
   if (!existsSync(path)) return null;
   const parsed = manifestSchema.safeParse(readJson(path, "It says where the server keeps the weights: take another checkpoint."));
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UserError(`${path}: ${issue.path.join(".")}: ${issue.message}; take another checkpoint`);
+  throw new UserError(`${path}: ${firstIssue(parsed.error, "the file")}; take another checkpoint`);
 }

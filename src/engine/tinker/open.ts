@@ -13,7 +13,6 @@ import { Sampler } from "./sampling.js";
 import { SavedWeights } from "./saving.js";
 import { TinkerSession, type Start } from "./session.js";
 import { TinkerEngine, type ReferencePlace } from "./tinker-engine.js";
-import { Timeline } from "./timeline.js";
 
 const sdkVersion = "0.38.0";
 /** What servers were found to do, by address and model: it does not change while this process runs. */
@@ -45,7 +44,6 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
       model: await session.create(start, { optimizer: false }),
       sampler: new Sampler(client, { maxInFlight: options.maxInFlight ?? 64, groupSeeds: options.groupSeeds ?? "own", endTokens: facts.endTokens, imageToken: facts.imageToken }, images),
       saving: new SavedWeights(session, options.model, { download: options.download ?? true, log }),
-      timeline: new Timeline(options.onSpan),
       loss: options.loss ?? "exact",
     });
   } catch (error) {

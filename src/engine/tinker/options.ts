@@ -1,5 +1,3 @@
-import type { TimelineSpan } from "./timeline.js";
-
 export interface TinkerEngineOptions {
   /** Where the server listens: http://host:8000 */
   readonly baseUrl: string;
@@ -33,5 +31,4 @@ export interface TinkerEngineOptions {
   readonly download?: boolean;
   /** For people: retries, what the server does not do. */
   readonly log?: (line: string) => void;
-  readonly onSpan?: (span: TimelineSpan) => void;
 }

@@ -13,11 +13,8 @@ export interface Row {
   readonly completion: readonly number[];
 }
 
-export interface PassResult {
-  /** Per row, log-probabilities of the completion's tokens. */
-  readonly logprobs: number[][];
-  readonly requests: number;
-}
+/** Prompt and completion tokens of all rows. */
+export const tokensOf = (rows: readonly Row[]): number => rows.reduce((sum, { prompt, completion }) => sum + prompt.tokens.length + completion.length, 0);
 
 /** Log-probabilities that two passes of the same weights may differ by, nats. */
 const sameLogprob = 1e-3;
@@ -29,8 +26,8 @@ export class Passes {
     private readonly images: ImageFiles,
   ) {}
 
-  /** Log-probabilities of the completions under the model. */
-  async forward(model: Model, rows: readonly Row[]): Promise<PassResult> {
+  /** Per row, log-probabilities of the completion's tokens under the model. */
+  async forward(model: Model, rows: readonly Row[]): Promise<number[][]> {
     const parts = this.split(rows, await this.data(rows, null));
     const pending: Pending<ForwardBackwardOutput>[] = [];
     for (const { data } of parts) {
@@ -40,7 +37,7 @@ export class Passes {
   }
 
   /** Adds the gradient of one loss over all rows. Submitted when this returns; `result` waits. */
-  async backward(model: Model, rows: readonly Row[], loss: ServerLoss): Promise<{ result: () => Promise<PassResult> }> {
+  async backward(model: Model, rows: readonly Row[], loss: ServerLoss): Promise<{ result: () => Promise<number[][]> }> {
     const parts = this.split(rows, await this.data(rows, loss.terms));
     const pending: Pending<ForwardBackwardOutput>[] = [];
     for (const { data, rows: part } of parts) pending.push(await this.submitOnce(model, part, data, loss));
@@ -90,7 +87,7 @@ export class Passes {
       session.submit(model, (seqId) => session.client.pass(this.request(model, seqId, name, data, false, config)));
     return this.orFind(send, async (mark) => {
       // A gradient cannot be looked at, but the pass that made it answers with the log-probabilities of just these tokens.
-      const { logprobs } = await this.forward(model, rows);
+      const logprobs = await this.forward(model, rows);
       return session.findLost(
         mark,
         (id) => session.client.pendingPass(id),
@@ -115,9 +112,9 @@ export class Passes {
     }
   }
 
-  private async join(parts: readonly (readonly Row[])[], pending: readonly Pending<ForwardBackwardOutput>[]): Promise<PassResult> {
+  private async join(parts: readonly (readonly Row[])[], pending: readonly Pending<ForwardBackwardOutput>[]): Promise<number[][]> {
     const outputs = await Promise.all(pending.map((p) => p.result()));
-    const logprobs = parts.flatMap((rows, k) => {
+    return parts.flatMap((rows, k) => {
       const found = outputs[k].loss_fn_outputs;
       if (found.length !== rows.length) throw new TinkerError("rejected", `the server answered with ${found.length} results for ${rows.length} data`);
       return rows.map(({ prompt, completion }, i) => {
@@ -130,7 +127,6 @@ export class Passes {
         return completionOf(found[i], completion.length);
       });
     });
-    return { logprobs, requests: parts.length };
   }
 }
 

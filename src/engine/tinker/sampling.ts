@@ -56,7 +56,7 @@ export class Sampler {
   }
 
   /** @param from makes the source of each request. Rejects with the signal's reason when aborted. */
-  async sample(requests: readonly SampleRequest[], params: SamplingParams, from: () => SampleCall["from"], signal?: AbortSignal): Promise<{ sequences: SampledSequence[][]; requests: number }> {
+  async sample(requests: readonly SampleRequest[], params: SamplingParams, from: () => SampleCall["from"], signal?: AbortSignal): Promise<SampledSequence[][]> {
     const jobs = jobsOf(requests, this.options.groupSeeds);
     // The first failure ends the others.
     const stop = new AbortController();
@@ -82,7 +82,7 @@ export class Sampler {
       signal?.throwIfAborted();
       throw error;
     }
-    return { sequences: results, requests: jobs.length };
+    return results;
   }
 
   private call({ samples, seed }: Job, params: SamplingParams): Omit<SampleCall, "from" | "prompt"> {

@@ -6,6 +6,7 @@
  * never half applied: what was not stepped is still here, and is dropped or sent again at will.
  */
 import { UserError } from "../../util/errors.js";
+import { abortable } from "../../util/waiting.js";
 import type { Datum } from "../../types.js";
 import type {
   AdamWParams,
@@ -20,17 +21,16 @@ import type {
   SamplingParams,
 } from "../engine.js";
 import { checkLengths, checkRow } from "./checks.js";
-import { TinkerError } from "./errors.js";
+import { explained, TinkerError } from "./errors.js";
 import type { ModelFacts } from "./facts.js";
-import { fusedLoss, linearLoss, lossAt, type Reduction, type ServerLoss } from "./losses.js";
+import { finite, fusedLoss, linearLoss, lossAt, type Reduction } from "./losses.js";
 import { SharedLock } from "./lock.js";
 import { readManifest } from "./manifest.js";
-import type { Passes, PassResult, Row } from "./passes.js";
+import { tokensOf, type Passes, type Row } from "./passes.js";
 import { gradNormOf } from "./probe.js";
 import { lostWeights, type Sampler } from "./sampling.js";
 import type { SavedWeights } from "./saving.js";
 import type { Model, Start, TinkerSession } from "./session.js";
-import type { Timeline, TimelineSpan } from "./timeline.js";
 
 /** A server for the frozen start policy. */
 export interface ReferencePlace {
@@ -45,7 +45,6 @@ export interface EngineParts {
   readonly reference: ReferencePlace;
   readonly sampler: Sampler;
   readonly saving: SavedWeights;
-  readonly timeline: Timeline;
   readonly start: Start;
   readonly model: Model;
   readonly facts: ModelFacts;
@@ -99,33 +98,21 @@ export class TinkerEngine implements Engine {
     };
   }
 
-  /** Who worked and who waited since the engine was opened. */
-  get timeline(): readonly TimelineSpan[] {
-    return this.parts.timeline.spans;
-  }
-
   async sample(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
     signal?.throwIfAborted();
     for (const { prompt } of requests) checkRow(prompt, [], params.maxTokens, this.capabilities);
     if (requests.every(({ seeds }) => seeds.length === 0)) return requests.map(() => []);
     await this.checkImages(requests);
     const run = (): Promise<SampledSequence[][]> => this.guarded(() => this.sampleNow(requests, params, signal), signal);
-    return this.samplerSharesWeights ? this.held(this.lock.read.bind(this.lock), run) : run();
+    return this.samplerSharesWeights ? this.lock.read(run) : run();
   }
 
   async forward(data: readonly Row[], { weights = "current" }: ForwardOptions = {}): Promise<number[][]> {
     this.check(data);
     if (data.length === 0) return [];
-    const { passes, timeline } = this.parts;
-    return timeline.measure("forward", async (note) => {
-      const pass = async (): Promise<PassResult> => {
-        if (weights === "current") return this.guarded(() => this.patient(() => passes.forward(this.model, data)));
-        return this.guardedReference((model) => this.patient(() => this.parts.reference.passes.forward(model, data)));
-      };
-      const { logprobs, requests } = await pass();
-      note({ requests, tokens: tokensOf(data) });
-      return logprobs;
-    });
+    const { passes, reference } = this.parts;
+    if (weights === "current") return this.guarded(() => this.patient(() => passes.forward(this.model, data)));
+    return this.guardedReference((model) => this.patient(() => reference.passes.forward(model, data)));
   }
 
   async forwardBackward(data: readonly Datum[], spec: LossSpec): Promise<ForwardBackwardResult> {
@@ -143,7 +130,7 @@ export class TinkerEngine implements Engine {
       if (!finite(server)) this.poisoned = true;
       const sent = this.poisoned || data.length === 0 ? null : await this.guarded(() => passes.backward(this.model, data, server));
       if (sent !== null) this.accumulated++;
-      logprobs = sent === null ? await this.forward(data) : (await this.guarded(() => sent.result())).logprobs;
+      logprobs = sent === null ? await this.forward(data) : await this.guarded(() => sent.result());
     }
     const { gradients, ...value } = lossAt(data, logprobs, spec);
     if (loss === "exact") data.forEach(({ prompt, completion }, i) => this.waiting.push({ row: { prompt, completion }, gradients: gradients[i] }));
@@ -161,15 +148,13 @@ export class TinkerEngine implements Engine {
     }
     this.warnOfClipping(params);
     const step = (): Promise<OptimStepResult> => this.guarded(() => this.stepNow(waiting, params));
-    return this.samplerSharesWeights ? this.held(this.lock.write.bind(this.lock), step) : step();
+    return this.samplerSharesWeights ? this.lock.write(step) : step();
   }
 
   async save(dir: string, what: "weights" | "state"): Promise<void> {
-    await this.parts.timeline.measure("save", async () => {
-      const manifest = await this.guarded(() => this.parts.saving.save(this.model, dir, what, this.saved, this.steps));
-      this.saved = { ...this.saved, weights: manifest.state };
-      this.unsaved = 0;
-    });
+    const manifest = await this.guarded(() => this.parts.saving.save(this.model, dir, what, this.saved, this.steps));
+    this.saved = { ...this.saved, weights: manifest.state };
+    this.unsaved = 0;
   }
 
   async load(dir: string): Promise<void> {
@@ -178,7 +163,7 @@ export class TinkerEngine implements Engine {
     if (manifest.loraRank !== this.saved.rank) {
       throw new UserError(`${dir} was saved with adapters of rank ${manifest.loraRank}, engine.lora.rank asks for ${this.saved.rank}: set it to ${manifest.loraRank}`);
     }
-    await this.parts.timeline.measure("load", () => this.replace({ ...this.saved, weights: manifest.state }));
+    await this.replace({ ...this.saved, weights: manifest.state });
     this.steps = manifest.optimizerSteps;
   }
 
@@ -197,16 +182,11 @@ export class TinkerEngine implements Engine {
   }
 
   private async sampleNow(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
-    const { sampler, timeline } = this.parts;
     for (let attempt = 0; ; attempt++) {
       const publication = this.publish();
       const { samplingSession } = await abortable(publication, signal);
       try {
-        return await timeline.measure("sample", async (note) => {
-          const { sequences, requests: count } = await sampler.sample(requests, params, () => ({ samplingSession, seqId: this.sampleSeq++ }), signal);
-          note({ requests: count, tokens: sequences.flat().reduce((sum, { tokens }) => sum + tokens.length, 0) });
-          return sequences;
-        });
+        return await this.parts.sampler.sample(requests, params, () => ({ samplingSession, seqId: this.sampleSeq++ }), signal);
       } catch (error) {
         if (!(error instanceof TinkerError) || !lostWeights(error) || attempt > 0) throw error;
         this.parts.log(`the sampler lost its weights (${error.message}): publishing them again`);
@@ -217,23 +197,7 @@ export class TinkerEngine implements Engine {
 
   /** The current weights, ready for sampling. Asked for at once, so that updates submitted later do not change them. */
   private publish(): Promise<Published> {
-    const { version, model } = this;
-    this.published ??= this.parts.timeline.measure("publish", async () => {
-      const { session } = this.parts;
-      const save = async (): Promise<Published> => {
-        const pending = await session.submit(model, (seq) => session.client.saveForSampler(model.id, seq, { samplingSessionSeqId: this.publications++ }));
-        const { sampling_session_id: samplingSession } = await pending.result();
-        if (!samplingSession) throw new TinkerError("rejected", "the server saved weights for sampling and named no sampling session");
-        return { version, samplingSession };
-      };
-      try {
-        return await save();
-      } catch (error) {
-        // A repetition met what its first try had made: the next number is free.
-        if (error instanceof TinkerError && error.status === 409) return save();
-        throw error;
-      }
-    });
+    this.published ??= this.saveForSampler(this.model, this.version);
     const published = this.published;
     published.catch(() => {
       if (this.published === published) this.published = null;
@@ -241,39 +205,53 @@ export class TinkerEngine implements Engine {
     return published;
   }
 
+  private async saveForSampler(model: Model, version: number): Promise<Published> {
+    const { session } = this.parts;
+    const save = async (): Promise<Published> => {
+      const pending = await session.submit(model, (seq) => session.client.saveForSampler(model.id, seq, { samplingSessionSeqId: this.publications++ }));
+      const { sampling_session_id: samplingSession } = await pending.result();
+      if (!samplingSession) throw new TinkerError("rejected", "the server saved weights for sampling and named no sampling session");
+      return { version, samplingSession };
+    };
+    try {
+      return await save();
+    } catch (error) {
+      // A repetition met what its first try had made: the next number is free.
+      if (error instanceof TinkerError && error.status === 409) return save();
+      throw error;
+    }
+  }
+
   private async stepNow(waiting: readonly { readonly row: Row; readonly gradients: readonly number[] }[], params: AdamWParams): Promise<OptimStepResult> {
-    const { passes, reduction, timeline } = this.parts;
-    return timeline.measure("train", async (note) => {
-      const { model } = this;
-      const rows = waiting.map(({ row }) => row);
-      let submitted = false;
-      try {
-        const backward = rows.length > 0 ? await passes.backward(model, rows, linearLoss(waiting.map(({ gradients }) => gradients), reduction)) : null;
-        submitted = backward !== null;
-        // Both are under way before either is waited for: the server can do them in one turn.
-        const step = await passes.optimStep(model, {
-          learning_rate: params.learningRate,
-          beta1: params.beta1,
-          beta2: params.beta2,
-          eps: params.eps,
-          weight_decay: params.weightDecay,
-          grad_clip_norm: params.maxGradNorm,
-        });
-        this.version++;
-        this.published = null;
-        this.unsaved++;
-        const result = await backward?.result();
-        const { metrics } = await step.result();
-        this.steps++;
-        this.accumulated = 0;
-        note({ requests: (result?.requests ?? 0) + 1, tokens: tokensOf(rows) });
-        return { gradNorm: gradNormOf(metrics) ?? 0 };
-      } catch (error) {
-        // What the server has of this step is not known: only a saved state is.
-        if (submitted && error instanceof TinkerError) this.unsaved++;
-        throw error;
-      }
-    });
+    const { passes, reduction } = this.parts;
+    const { model } = this;
+    const rows = waiting.map(({ row }) => row);
+    let submitted = false;
+    try {
+      const backward = rows.length > 0 ? await passes.backward(model, rows, linearLoss(waiting.map(({ gradients }) => gradients), reduction)) : null;
+      submitted = backward !== null;
+      // Both are under way before either is waited for: the server can do them in one turn.
+      const step = await passes.optimStep(model, {
+        learning_rate: params.learningRate,
+        beta1: params.beta1,
+        beta2: params.beta2,
+        eps: params.eps,
+        weight_decay: params.weightDecay,
+        grad_clip_norm: params.maxGradNorm,
+      });
+      this.version++;
+      this.published = null;
+      this.unsaved++;
+      await backward?.result();
+      const { metrics } = await step.result();
+      this.steps++;
+      this.accumulated = 0;
+      return { gradNorm: gradNormOf(metrics) ?? 0 };
+    } catch (error) {
+      // What the server has of this step is not known: only a saved state is.
+      if (submitted && error instanceof TinkerError) this.unsaved++;
+      throw error;
+    }
   }
 
   /** Runs `body`; a model that the server lost is made again where nothing is lost with it. */
@@ -373,14 +351,6 @@ export class TinkerEngine implements Engine {
     }
   }
 
-  private async held<T>(lock: (body: () => Promise<T>) => Promise<T>, body: () => Promise<T>): Promise<T> {
-    const asked = performance.now();
-    return lock(() => {
-      this.parts.timeline.add("wait", asked);
-      return body();
-    });
-  }
-
   private check(data: readonly Row[]): void {
     for (const { prompt, completion } of data) checkRow(prompt, completion, completion.length, this.capabilities);
   }
@@ -389,44 +359,5 @@ export class TinkerEngine implements Engine {
     if (this.warned || maxGradNorm <= 0 || this.parts.session.client.traits.clipsGradient) return;
     this.warned = true;
     this.parts.log(`optimizer.maxGradNorm ${maxGradNorm} has no effect: this server does not clip gradients as a request asks (its own configuration may)`);
-  }
-}
-
-const tokensOf = (rows: readonly Row[]): number => rows.reduce((sum, { prompt, completion }) => sum + prompt.tokens.length + completion.length, 0);
-
-const finite = ({ terms }: ServerLoss): boolean =>
-  terms.every(({ mask, advantages, sampled }) => [mask, advantages, sampled].every((row) => row.every(Number.isFinite)));
-
-async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  let abort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
-/** A server's trouble in the user's terms: what happened, and how the run goes on. */
-function explained(error: unknown, unsaved: number): unknown {
-  if (!(error instanceof TinkerError)) return error;
-  const lost = unsaved > 0 ? ` The ${unsaved} update${unsaved === 1 ? "" : "s"} since the last saved state ${unsaved === 1 ? "is" : "are"} made again then.` : "";
-  const goOn = `Continue the run from its last saved state with --resume.${lost}`;
-  switch (error.fault) {
-    case "unavailable":
-      return new UserError(`the Tinker server cannot be reached (${error.message}). Start it again. ${goOn}`, { cause: error });
-    case "gone":
-      return new UserError(`the Tinker server lost the model: it was restarted, or the session expired (${error.message}). ${goOn}`, { cause: error });
-    case "lost":
-      return new UserError(`the connection broke while the server was acting on a request, and what became of it cannot be found out (${error.message}). ${goOn}`, { cause: error });
-    case "failed":
-      return new UserError(`the Tinker server failed on a request (${error.message}). ${goOn}`, { cause: error });
-    case "rejected":
-      return new UserError(`the Tinker server refused a request: ${error.message}`, { cause: error });
   }
 }
