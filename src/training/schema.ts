@@ -38,7 +38,7 @@ export const trainSchema = z.strictObject({
       workers: count().optional().describe("worker threads of the local engine (0: none); it chooses where not given"),
       threads: positive().optional().describe("ONNX Runtime threads of each worker; the cores shared out where not given"),
       device: z.string().default("cpu").describe("ONNX Runtime execution provider: cpu, cuda, webgpu"),
-      maxRows: positive().default(8).describe("sequences of one run of the training graph"),
+      maxRows: positive().default(16).describe("sequences of one run of the training graph"),
       slots: positive().default(64).describe("completions that one worker decodes together"),
       trainable: z.enum(["full", "lora"]).default("full").describe("train all weights or low-rank adapters"),
       lora: z

@@ -201,7 +201,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<En
     lora: opened.lora,
     threads,
     provider: options.device ?? "cpu",
-    maxRows: options.maxRows ?? 8,
+    maxRows: options.maxRows ?? 16,
     slots: options.slots ?? 64,
     weights,
     frozen,

@@ -37,8 +37,7 @@ export function bertGraph(config: BertConfig, layer: number, { rows, tokens }: B
     const block = `encoder.layer.${i}`;
     const part = (name: string): Tensor => w.linear(x, `${block}.attention.self.${name}`, true);
     const queries = heads(part("query"), [0, 2, 1, 3]);
-    const keysT = heads(part("key"), [0, 2, 3, 1]);
-    const attended = attention(g, queries, keysT, heads(part("value"), [0, 2, 1, 3]), mask, 1 / Math.sqrt(perHead));
+    const attended = attention(g, queries, heads(part("key"), [0, 2, 1, 3]), heads(part("value"), [0, 2, 1, 3]), mask, 1 / Math.sqrt(perHead));
     const joined = reshape(g, transpose(g, attended, [0, 2, 1, 3]), [rows * tokens, config.width]);
     x = normed(add(g, x, w.linear(joined, `${block}.attention.output.dense`, true)), `${block}.attention.output.LayerNorm`);
     const inner = activate(g, w.linear(x, `${block}.intermediate.dense`, true), config.activation);

@@ -42,6 +42,16 @@ const cases: readonly Case[] = [
     })),
   ),
   { name: "linear with bias", shapes: [[3, 4], [5, 4], [5]], build: (g, [x, w, b]) => ops.linear(g, x, w, b) },
+  { name: "splitRows", shapes: [[5, 2]], build: (g, [x]) => {
+      const [a, b] = ops.splitRows(g, x, 2);
+      return ops.concat(g, [b, ops.mul(g, a, a)], 0);
+    } },
+  { name: "splitRows, one part unused", shapes: [[5, 2]], build: (g, [x]) => ops.splitRows(g, x, 2)[1] },
+  // Row 3 is padding: its places are 1 and 4, which nothing else reads.
+  { name: "moveRows", shapes: [[4, 2]], build: (g, [x]) => {
+      const kept = g.floats([1, 0, 1, 1, 0], [5, 1]);
+      return ops.mul(g, ops.moveRows(g, x, g.ints([2, 3, 0, 1, 3]), g.ints([2, 3, 0, 4])), kept);
+    } },
   { name: "placeRows", shapes: [[3, 2]], build: (g, [x]) => ops.placeRows(g, x, g.ints([2, 3, 0, 3]), g.ints([2, 4, 0])) },
   { name: "rmsNorm", shapes: [[4, 6], [6]], build: (g, [x, w]) => layers.rmsNorm(g, x, w, 1e-6) },
   { name: "layerNorm", shapes: [[4, 6], [6], [6]], build: (g, [x, w, b]) => layers.layerNorm(g, x, w, b, 1e-6) },
@@ -49,12 +59,12 @@ const cases: readonly Case[] = [
   { name: "gelu tanh", shapes: [[7]], build: (g, [a]) => layers.gelu(g, a, "tanh") },
   { name: "gelu erf", shapes: [[7]], build: (g, [a]) => layers.gelu(g, a, "erf") },
   { name: "rotary", shapes: [[3, 8]], build: (g, [x]) => layers.rotary(g, x, rotation(g, 3, 2), 2) },
-  { name: "attention", shapes: [[2, 2, 3, 4], [2, 2, 4, 5], [2, 2, 5, 4]], build: (g, [q, k, v]) =>
+  { name: "attention", shapes: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4]], build: (g, [q, k, v]) =>
       layers.attention(g, q, k, v, g.floats([0, 0, -1e9, 0, 0], [1, 1, 1, 5]), 0.5) },
   { name: "repeatGroup", shapes: [[2, 1, 3]], build: (g, [x]) => layers.repeatGroup(g, x, 4) },
   { name: "query heads, keys and values", shapes: [[6, 8], [6, 4]], build: (g, [q, k]) => {
       const queries = layers.splitQueryHeads(g, q, [2], 3, 1, 4);
-      const scores = ops.matmul(g, queries, layers.splitKeysT(g, k, [2], 3, 4));
+      const scores = ops.matmul(g, queries, layers.splitValues(g, k, [2], 3, 4), { transB: true });
       return layers.joinQueryHeads(g, ops.matmul(g, scores, layers.splitValues(g, k, [2], 3, 4)), [2], 3);
     } },
   { name: "token log-probabilities without the target rows", shapes: [[3, 4]], build: (g, [h]) => {

@@ -1,6 +1,6 @@
-import { encodeModel, type Attribute, type DType, type OnnxConstant, type OnnxNode, type OnnxValue } from "./onnx.js";
+import { encodeModel, type Attribute, type Dim, type DType, type OnnxConstant, type OnnxNode, type OnnxValue } from "./onnx.js";
 
-/** A value of the graph: static shape, known when the graph is built. */
+/** A value of the graph: its shape is known when the graph is built, but for sizes that `Graph.size` stands in for. */
 export interface Tensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -38,6 +38,9 @@ function asAttribute(value: Attribute | number | string | readonly number[]): At
   return { kind: "ints", value };
 }
 
+/** Primes above any size of a model: they stand for sizes that only a run knows; so does what is made of them. */
+const symbols = [500_009, 500_029, 500_041, 500_057, 500_069, 500_083, 500_107, 500_111];
+
 export const float = (value: number): Attribute => ({ kind: "float", value });
 
 /**
@@ -51,10 +54,35 @@ export class Graph {
   private readonly constants = new Map<string, OnnxConstant>();
   private readonly constantNames = new Map<string, Tensor>();
   private readonly tape: TapeEntry[] = [];
+  private readonly sizes = new Map<number, string>();
   private recording = true;
   private counter = 0;
 
   constructor(readonly floatType: FloatType = "float32") {}
+
+  /**
+   * Stands for a size that only a run knows, as a dimension of inputs and of what is computed from them. Reshapes take
+   * one such dimension beside those that stay in their place; nothing else may have it as a constant.
+   */
+  size(name: string): number {
+    const symbol = symbols.at(this.sizes.size);
+    if (symbol === undefined) throw new GraphError(`more than ${symbols.length} sizes that only a run knows`);
+    this.sizes.set(symbol, name);
+    return symbol;
+  }
+
+  /** Whether a size is known to the run alone. */
+  unknown(size: number): boolean {
+    return this.sizes.size > 0 && size >= symbols[0];
+  }
+
+  /** Shape operand of a Reshape: 0 keeps the input's size in this place, −1 is what remains. */
+  targetShape(from: readonly number[], to: readonly number[]): readonly number[] {
+    if (this.sizes.size === 0) return to;
+    const target = to.map((size, i) => (!this.unknown(size) ? size : from[i] === size ? 0 : -1));
+    if (target.filter((size) => size === -1).length > 1) throw new GraphError(`reshape [${from.join(",")}] to [${to.join(",")}] has two sizes that only a run knows`);
+    return target;
+  }
 
   /** A value fed at every run; no gradient. */
   input(name: string, shape: readonly number[], dtype: DType = this.floatType): Tensor {
@@ -68,8 +96,16 @@ export class Graph {
 
   private addInput(name: string, shape: readonly number[], dtype: DType, needsGrad: boolean): Tensor {
     if (this.inputs.some((i) => i.name === name)) throw new GraphError(`input ${name} exists already`);
-    this.inputs.push({ name, shape, dtype });
+    const dims = this.dims(shape);
+    const made = dims.find((dim, i) => typeof dim === "string" && !this.sizes.has(shape[i]));
+    if (made !== undefined) throw new GraphError(`input ${name} of shape [${shape.join(",")}]: a run cannot know ${made}`);
+    this.inputs.push({ name, shape: dims, dtype });
     return { name, shape, dtype, needsGrad };
+  }
+
+  /** As declared: a size that is made of one that only a run knows has a name of its own. */
+  private dims(shape: readonly number[]): Dim[] {
+    return shape.map((size) => this.sizes.get(size) ?? (this.unknown(size) ? `size_${size}` : size));
   }
 
   /** int64 constant; equal constants share one initialiser. */
@@ -80,6 +116,12 @@ export class Graph {
   /** Constant of the graph's float type. */
   floats(values: readonly number[] | Float32Array | Float64Array, shape: readonly number[] = [values.length]): Tensor {
     return this.constant(this.floatType, shape, values);
+  }
+
+  /** A weight kept in the graph: the runtime packs it for its matrix products once, not at every run. */
+  weight(name: string, shape: readonly number[], data: Float32Array | Float64Array): Tensor {
+    this.constants.set(name, { name, dtype: this.floatType, shape, data });
+    return { name, shape, dtype: this.floatType, needsGrad: false };
   }
 
   scalar(value: number): Tensor {
@@ -169,7 +211,7 @@ export class Graph {
 
   output(name: string, tensor: Tensor): void {
     this.nodes.push({ op: "Identity", domain: "", inputs: [tensor.name], outputs: [name], attributes: {} });
-    this.outputs.push({ name, dtype: tensor.dtype, shape: tensor.shape });
+    this.outputs.push({ name, dtype: tensor.dtype, shape: this.dims(tensor.shape) });
   }
 
   get inputNames(): readonly string[] {

@@ -171,8 +171,8 @@ function rotate(g: Graph, x: Tensor, { cos, sin }: Rotation, heads: number, inve
   const d = width / heads;
   if (g.floatType === "float32") {
     const angle = inverse ? g.node("Neg", [sin], sin.shape) : sin;
-    const positions = g.ints(Array.from({ length: n }, (_, i) => i), [1, n]);
-    const out = g.node("RotaryEmbedding", [reshape(g, x, [1, n, width]), positions, cos, angle], [1, n, width], {
+    // One position is where the rows begin: row i takes line i of the cosines.
+    const out = g.node("RotaryEmbedding", [reshape(g, x, [1, n, width]), g.ints([0]), cos, angle], [1, n, width], {
       domain: "com.microsoft",
       attributes: { interleaved: 0, num_heads: heads, rotary_embedding_dim: 0 },
     });
@@ -194,11 +194,10 @@ export function rotary(g: Graph, x: Tensor, rotation: Rotation, heads: number): 
 }
 
 /**
- * softmax(scale·Q·Kᵀ + mask)·V for queries `[…, Tq, d]`, transposed keys `[…, d, Tk]`, values `[…, Tk, d]` and an
- * additive mask that broadcasts to `[…, Tq, Tk]`.
+ * softmax(scale·Q·Kᵀ + mask)·V for queries `[…, Tq, d]`, keys `[…, Tk, d]`, values `[…, Tk, d]` and an additive mask that broadcasts to `[…, Tq, Tk]`.
  */
-export function attention(g: Graph, queries: Tensor, keysT: Tensor, values: Tensor, mask: Tensor, scale: number): Tensor {
-  const scores = add(g, matmul(g, queries, keysT, { alpha: scale }), mask);
+export function attention(g: Graph, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scale: number): Tensor {
+  const scores = add(g, matmul(g, queries, keys, { transB: true, alpha: scale }), mask);
   const probabilities = g.node("Softmax", [scores], scores.shape, { attributes: { axis: -1 } });
   const out = g.composite(() => matmul(g, probabilities, values));
   g.record([scores, values], [out], ([d]) => {
@@ -214,29 +213,46 @@ export function attention(g: Graph, queries: Tensor, keysT: Tensor, values: Tens
   return out;
 }
 
-/** One key and value beside a cache: what a decoding step adds. */
-export interface CachedAttention {
-  /** `[R, keyHeads, T, d]` */
+/** What a decoding step attends to: lanes of G slots that share a prompt's prefix. */
+export interface GroupCache {
+  /** `[P, keyHeads, Tp, d]`: once a lane. */
+  readonly prefixKeys: Tensor;
+  /** `[P, keyHeads, Tp, d]` */
+  readonly prefixValues: Tensor;
+  /** `[P, keyHeads, G, 1, To, d]`: the completions' own. */
   readonly keys: Tensor;
-  /** `[R, keyHeads, T, d]` */
+  /** `[P, keyHeads, G, 1, To, d]` */
   readonly values: Tensor;
-  /** Additive `[R, 1, 1, T]`. */
+  /** `[P, keyHeads, G, 1, 1, d]`: of the token of this step. */
+  readonly newKeys: Tensor;
+  /** `[P, keyHeads, G, 1, 1, d]` */
+  readonly newValues: Tensor;
+  /** Additive `[P, 1, G, 1, 1, Tp + To + 1]`. */
   readonly mask: Tensor;
-  /** `[R, keyHeads, 1, d]` */
-  readonly ownKeys: Tensor;
-  /** `[R, keyHeads, 1, d]` */
-  readonly ownValues: Tensor;
+  /** int64 `[3]`: Tp, To, 1. */
+  readonly parts: Tensor;
 }
 
-/** Attention of `[R, keyHeads, q, d]` over a cache and the step's own token; forward only, the cache is not copied. */
-export function cachedAttention(g: Graph, queries: Tensor, c: CachedAttention, scale: number): Tensor {
-  const past = add(g, matmul(g, queries, c.keys, { transB: true, alpha: scale }), c.mask);
-  const own = matmul(g, queries, c.ownKeys, { transB: true, alpha: scale });
-  const T = past.shape[3];
-  const joined = concat(g, [past, own], 3);
-  const probabilities = g.node("Softmax", [joined], joined.shape, { attributes: { axis: -1 } });
-  const [p, pOwn] = split(g, probabilities, 3, [T, 1]);
-  return add(g, matmul(g, p, c.values), g.node("Mul", [pOwn, c.ownValues], queries.shape));
+/**
+ * Attention of scaled queries `[P, keyHeads, G, q, 1, d]` over a prefix, a completion's own tokens and the step's;
+ * forward only, no cache is copied. The G·q queries of a lane meet its prefix in one product (as in Hydragen, Juravsky
+ * et al. 2024); each meets its own tokens alone: the runtime's product of one row reads a matrix without packing it.
+ */
+export function groupAttention(g: Graph, queries: Tensor, c: GroupCache): Tensor {
+  const [lanes, heads, group, per, , d] = queries.shape;
+  const prefix = c.prefixKeys.shape[2];
+  const own = c.keys.shape[4];
+  const of = (size: number): number[] => [lanes, heads, group, per, 1, size];
+  const together = reshape(g, queries, [lanes, heads, group * per, d]);
+  const prefixScores = reshape(g, matmul(g, together, c.prefixKeys, { transB: true }), of(prefix));
+  const scores = [prefixScores, matmul(g, queries, c.keys, { transB: true }), matmul(g, queries, c.newKeys, { transB: true })];
+  const all = of(c.mask.shape[5]);
+  const masked = g.node("Add", [g.node("Concat", scores, all, { attributes: { axis: 5 } }), c.mask], all);
+  const probabilities = g.node("Softmax", [masked], all, { attributes: { axis: -1 } });
+  const sizes = [prefix, own, 1].map((size) => ({ shape: of(size) }));
+  const [p, pOwn, pNew] = g.nodeN("Split", [probabilities, c.parts], sizes, { attributes: { axis: 5 } });
+  const fromPrefix = reshape(g, matmul(g, reshape(g, p, [lanes, heads, group * per, prefix]), c.prefixValues), queries.shape);
+  return add(g, add(g, fromPrefix, matmul(g, pOwn, c.values)), g.node("Mul", [pNew, c.newValues], queries.shape));
 }
 
 /** `[P, 1, …]` repeated G times along the second dimension. */
@@ -306,13 +322,6 @@ export function joinQueryHeads(g: Graph, x: Tensor, batch: readonly number[], t:
   const per = rows / t;
   const joined = transpose(g, reshape(g, x, [b, keyHeads, per, t, d]), [0, 3, 1, 2, 4]);
   return reshape(g, joined, [b * t, keyHeads * per * d]);
-}
-
-/** `[B·T, keyHeads·d]` → `[B, keyHeads, d, T]`. */
-export function splitKeysT(g: Graph, x: Tensor, batch: readonly number[], t: number, d: number): Tensor {
-  const keyHeads = x.shape[1] / d;
-  const heads = transpose(g, reshape(g, x, [sizeOf(batch), t, keyHeads, d]), [0, 2, 3, 1]);
-  return reshape(g, heads, [...batch, keyHeads, d, t]);
 }
 
 /** `[B·T, keyHeads·d]` → `[B, keyHeads, T, d]`. */

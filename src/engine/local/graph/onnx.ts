@@ -19,13 +19,19 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/** A size, or the name of one that is known only when the graph runs. */
+export type Dim = number | string;
+
 export interface OnnxValue {
   readonly name: string;
   readonly dtype: DType;
-  readonly shape: readonly number[];
+  readonly shape: readonly Dim[];
 }
 
-export interface OnnxConstant extends OnnxValue {
+export interface OnnxConstant {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array | BigInt64Array | Int32Array;
 }
 
@@ -70,7 +76,7 @@ function attribute(name: string, a: Attribute): Message {
   };
 }
 
-// ValueInfoProto → TypeProto.tensor_type → shape.dim.dim_value.
+// ValueInfoProto → TypeProto.tensor_type → shape.dim.dim_value (1) or dim_param (2).
 function valueInfo(value: OnnxValue): Message {
   return (w) => {
     text(w, 1, value.name);
@@ -78,7 +84,12 @@ function valueInfo(value: OnnxValue): Message {
       message(type, 1, (tensor) => {
         tensor.tag(1, WireType.Varint).int32(dataTypes[value.dtype]);
         message(tensor, 2, (shape) => {
-          for (const size of value.shape) message(shape, 1, (dim) => dim.tag(1, WireType.Varint).int64(size));
+          for (const size of value.shape) {
+            message(shape, 1, (dim) => {
+              if (typeof size === "string") text(dim, 2, size);
+              else dim.tag(1, WireType.Varint).int64(size);
+            });
+          }
         });
       });
     });

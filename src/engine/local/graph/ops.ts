@@ -54,7 +54,7 @@ export function mul(g: Graph, a: Tensor, b: Tensor): Tensor {
 export function reshape(g: Graph, x: Tensor, shape: readonly number[]): Tensor {
   if (sizeOf(shape) !== sizeOf(x.shape)) throw new GraphError(`cannot reshape [${x.shape.join(",")}] to [${shape.join(",")}]`);
   if (shape.join() === x.shape.join()) return x;
-  const out = g.node("Reshape", [x, g.ints(shape)], shape, { dtype: x.dtype });
+  const out = g.node("Reshape", [x, g.ints(g.targetShape(x.shape, shape))], shape, { dtype: x.dtype });
   g.record([x], [out], ([d]) => [d && reshape(g, d, x.shape)]);
   return out;
 }
@@ -70,7 +70,13 @@ export function concat(g: Graph, parts: readonly Tensor[], axis: number): Tensor
   if (parts.length === 1) return parts[0];
   const shape = parts[0].shape.map((size, i) => (i === axis ? parts.reduce((n, p) => n + p.shape[axis], 0) : size));
   const out = g.node("Concat", parts, shape, { attributes: { axis } });
-  g.record(parts, [out], ([d]) => (d ? split(g, d, axis, parts.map((p) => p.shape[axis])) : parts.map(() => null)));
+  g.record(parts, [out], ([d]) => {
+    if (!d) return parts.map(() => null);
+    const sizes = parts.map((p) => p.shape[axis]);
+    if (!sizes.some((size) => g.unknown(size))) return split(g, d, axis, sizes);
+    if (axis !== 0 || sizes.length !== 2 || g.unknown(sizes[0])) throw new GraphError(`no gradient of a concat of sizes ${sizes.join(", ")}: only the second of two may be unknown, along rows`);
+    return splitRows(g, d, sizes[0]);
+  });
   return out;
 }
 
@@ -79,6 +85,16 @@ export function split(g: Graph, x: Tensor, axis: number, sizes: readonly number[
   const outs = g.nodeN("Split", [x, g.ints(sizes)], sizes.map((n) => ({ shape: x.shape.map((size, i) => (i === axis ? n : size)) })), { attributes: { axis } });
   g.record([x], outs, (ds) => [concat(g, ds.map((d, i) => d ?? zeros(g, outs[i].shape)), axis)]);
   return outs;
+}
+
+/** The first `at` rows of `[N, …]`, and the rest; only the run need know N. */
+export function splitRows(g: Graph, x: Tensor, at: number): [Tensor, Tensor] {
+  const [rows, ...rest] = x.shape;
+  const slice = (from: number, to: number, count: number): Tensor => g.node("Slice", [x, g.ints([from]), g.ints([to]), g.ints([0])], [count, ...rest]);
+  const parts: [Tensor, Tensor] = [slice(0, at, at), slice(at, Number.MAX_SAFE_INTEGER, rows - at)];
+  const none = (part: Tensor): Tensor => g.node("Mul", [part, g.scalar(0)], part.shape);
+  g.record([x], parts, (ds) => [concat(g, parts.map((part, i) => ds[i] ?? none(part)), 0)]);
+  return parts;
 }
 
 export function zeros(g: Graph, shape: readonly number[]): Tensor {
@@ -174,6 +190,17 @@ export function linear(g: Graph, x: Tensor, weight: Tensor, bias: Tensor | null 
 /** Rows of a table without a gradient for the table: the caller takes the rows' gradients and scatters them itself. */
 export function gatherRows(g: Graph, table: Tensor, index: Tensor): Tensor {
   return g.node("Gather", [table, index], [...index.shape, ...table.shape.slice(1)], { attributes: { axis: 0 } });
+}
+
+/**
+ * Rows of `data` `[M, D]` at N places: `index` `[N]` names the row of each place, `inverse` `[M]` the place of each row.
+ * They are each other's inverse but for padding: rows and places without a partner, whose gradient is zero and whose
+ * index names one of the other kind. So the gradient is a gather too.
+ */
+export function moveRows(g: Graph, data: Tensor, index: Tensor, inverse: Tensor): Tensor {
+  const out = gatherRows(g, data, index);
+  g.record([data], [out], ([d]) => [d && gatherRows(g, d, inverse)]);
+  return out;
 }
 
 /**

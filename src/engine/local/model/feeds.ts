@@ -13,7 +13,11 @@ export const visionFeeds = {
   isText: "vision.is_text",
 } as const;
 
-/** Feeds by name; rows run over prompts, then tokens (prefix) or over prompts, group, tokens (completion). */
+/**
+ * Feeds by name. Prefix rows run over prompts, then tokens. Completion rows `[M]` are the completions' tokens one after
+ * another, without padding between them, and at least one row of padding at the end; for attention they are moved to
+ * places `[P, G, Tc]`.
+ */
 export const trainFeeds = {
   prefixTokens: "prefix.tokens",
   prefixCos: "prefix.cos",
@@ -21,6 +25,14 @@ export const trainFeeds = {
   /** Additive `[P, 1, 1, prefix]`: −1e9 at padding. */
   prefixMask: "prefix.mask",
   tokens: "completion.tokens",
+  /** int64 `[P·G·heads·Tc]`: the head's row (row·heads + head) at each place `[P, G, keyHeads, heads/keyHeads, Tc]`. */
+  queryRows: "completion.query_rows",
+  /** int64 `[M, heads]`: the place of each head's row. */
+  queryPlaces: "completion.query_places",
+  /** int64 `[P·G·keyHeads·Tc]`: as `queryRows`, for keys and values. */
+  keyRows: "completion.key_rows",
+  /** int64 `[M, keyHeads]` */
+  keyPlaces: "completion.key_places",
   targets: "completion.targets",
   cos: "completion.cos",
   sin: "completion.sin",
@@ -47,13 +59,19 @@ export const trainOutputs = {
   targetRows: "grad.target_rows",
 } as const;
 
-/** Feeds of a decoding step; caches are `cache.keys.<layer>` and `cache.values.<layer>`. */
+/** Feeds of a decoding step; caches are `prefix.keys.<layer>`, `prefix.values.<layer>`, `own.keys.<layer>`, `own.values.<layer>`. */
 export const decodeFeeds = {
   tokens: "decode.tokens",
   cos: "decode.cos",
   sin: "decode.sin",
-  /** Additive `[R, 1, 1, capacity]`: −1e9 at unused places. */
+  /** int64 `[P, G]`: the row of each slot, any row for an idle one. */
+  slotRows: "decode.slot_rows",
+  /** int64 `[R]`: the slot of each row. */
+  rowSlots: "decode.row_slots",
+  /** Additive `[P, 1, G, 1, 1, Tp + To + 1]`: −1e9 at unused places. */
   mask: "decode.mask",
+  /** int64 `[3]`: Tp, To, 1. */
+  parts: "decode.parts",
   uniforms: "decode.uniforms",
   inverseTemperature: "inverse_temperature",
 } as const;

@@ -1,7 +1,7 @@
 /** Graphs of sampling: prefill (a prompt's prefix → keys and values) and decode (one token for each of R rows). */
 import { Graph, type Tensor } from "../graph/graph.js";
-import { attention, cachedAttention, joinQueryHeads, splitKeysT, splitQueryHeads, splitValues, type Rotation } from "../graph/layers.js";
-import { gatherRows, reshape } from "../graph/ops.js";
+import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitValues, type Rotation } from "../graph/layers.js";
+import { gatherRows, reshape, transpose } from "../graph/ops.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, inputNorm, keysValues, type KeysValues } from "./decoder.js";
 import { embed, type VisionShape } from "./embedding.js";
@@ -48,8 +48,8 @@ export function buildPrefillGraph({ config, shapes, lora }: GraphContext, shape:
     x = decoderLayer(g, w, text, layer, x, rotation, (q, kv) => {
       give(kv);
       const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
-      const keysT = splitKeysT(g, kv.keys, [P], Tp, text.headDim);
-      const out = attention(g, queries, keysT, splitValues(g, kv.values, [P], Tp, text.headDim), mask, 1 / Math.sqrt(text.headDim));
+      const keys = splitValues(g, kv.keys, [P], Tp, text.headDim);
+      const out = attention(g, queries, keys, splitValues(g, kv.values, [P], Tp, text.headDim), mask, 1 / Math.sqrt(text.headDim));
       return joinQueryHeads(g, out, [P], Tp);
     });
     x = embedded.inject(layer, x);
@@ -58,11 +58,24 @@ export function buildPrefillGraph({ config, shapes, lora }: GraphContext, shape:
 }
 
 export interface DecodeShape {
-  readonly rows: number;
-  /** Places in the cache, unused ones included. */
-  readonly capacity: number;
+  /** G: slots of a lane, which share a prompt. */
+  readonly group: number;
   /** `draw`: sample in the graph; `greedy`: the most probable; `logprobs`: give all, the caller chooses. */
   readonly choose: "draw" | "greedy" | "logprobs";
+}
+
+/** Sizes that change from step to step, so that one graph serves them all. */
+export interface DecodeSizes {
+  /** R: completions under way. */
+  readonly rows: number;
+  /** P: prompts under way. */
+  readonly lanes: number;
+  /** Tp: places for a prompt's prefix. */
+  readonly prefix: number;
+  /** To: places for a completion's own tokens. */
+  readonly own: number;
+  /** Tp + To + 1 */
+  readonly places: number;
 }
 
 /** Index of the first token whose cumulative probability exceeds u·total, `[R, 1]` int64. */
@@ -81,31 +94,43 @@ function drawToken(g: Graph, logprobs: Tensor, uniforms: Tensor): Tensor {
 }
 
 /**
- * One decoding step. The cache is the caller's and is only read; the step's own keys and values come out as
+ * One decoding step of R rows. Caches are the caller's and are only read; the step's own keys and values come out as
  * `keys.<layer>` and `values.<layer>` `[R, keyHeads·headDim]` for the caller to store.
+ *
+ * @param values weights to keep in the graph, packed once; null: they are fed at every run
  */
-export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: DecodeShape): BuiltGraph {
+export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: DecodeShape, values: ((name: string) => Float32Array | Float64Array) | null): BuiltGraph {
   const g = new Graph();
-  const w = new Weights(g, shapes, new Set(), lora);
+  const w = new Weights(g, shapes, new Set(), lora, values);
   const { text } = config;
-  const { rows: R, capacity: T } = shape;
-  const { headDim: d, keyHeads } = text;
+  const { group: G } = shape;
+  const { headDim: d, keyHeads, heads } = text;
+  const size = (name: keyof DecodeSizes): number => g.size(name);
+  const [R, P, Tp, To] = [size("rows"), size("lanes"), size("prefix"), size("own")];
   const rotation: Rotation = { cos: g.input(decodeFeeds.cos, [R, d / 2]), sin: g.input(decodeFeeds.sin, [R, d / 2]) };
-  const mask = g.input(decodeFeeds.mask, [R, 1, 1, T]);
+  const mask = g.input(decodeFeeds.mask, [P, 1, G, 1, 1, size("places")]);
+  const parts = g.input(decodeFeeds.parts, [3], "int64");
+  const slotRows = g.input(decodeFeeds.slotRows, [P, G], "int64");
+  const rowSlots = g.input(decodeFeeds.rowSlots, [R], "int64");
+  /** `[R, keyHeads·q·d]` → `[P, keyHeads, G, q, 1, d]` */
+  const toSlots = (x: Tensor, q: number): Tensor => transpose(g, reshape(g, gatherRows(g, x, slotRows), [P, G, keyHeads, q, 1, d]), [0, 2, 1, 3, 4, 5]);
+  const scale = g.scalar(1 / Math.sqrt(d));
   let x = gatherRows(g, w.get(embeddingName), g.input(decodeFeeds.tokens, [R], "int64"));
   for (let layer = 0; layer < text.layers; layer++) {
-    x = decoderLayer(g, w, text, layer, x, rotation, (q, { keys, values }) => {
+    x = decoderLayer(g, w, text, layer, x, rotation, (q, { keys, values: v }) => {
       g.output(`keys.${layer}`, keys);
-      g.output(`values.${layer}`, values);
-      const cache = {
-        keys: g.input(`cache.keys.${layer}`, [R, keyHeads, T, d]),
-        values: g.input(`cache.values.${layer}`, [R, keyHeads, T, d]),
+      g.output(`values.${layer}`, v);
+      const out = groupAttention(g, toSlots(g.node("Mul", [q, scale], q.shape), heads / keyHeads), {
+        prefixKeys: g.input(`prefix.keys.${layer}`, [P, keyHeads, Tp, d]),
+        prefixValues: g.input(`prefix.values.${layer}`, [P, keyHeads, Tp, d]),
+        keys: g.input(`own.keys.${layer}`, [P, keyHeads, G, 1, To, d]),
+        values: g.input(`own.values.${layer}`, [P, keyHeads, G, 1, To, d]),
+        newKeys: toSlots(keys, 1),
+        newValues: toSlots(v, 1),
         mask,
-        ownKeys: reshape(g, keys, [R, keyHeads, 1, d]),
-        ownValues: reshape(g, values, [R, keyHeads, 1, d]),
-      };
-      const out = cachedAttention(g, splitQueryHeads(g, q, [R], 1, keyHeads, d), cache, 1 / Math.sqrt(d));
-      return joinQueryHeads(g, out, [R], 1);
+        parts,
+      });
+      return gatherRows(g, reshape(g, transpose(g, out, [0, 2, 1, 3, 4, 5]), [P * G, heads * d]), rowSlots);
     });
   }
   const head = w.get(headName(config));

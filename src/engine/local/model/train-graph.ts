@@ -1,11 +1,12 @@
 /**
  * The graph of a micro-batch: P prompts, each with G completions. A prompt's prefix (all but its last token) is run
  * once and its keys and values are broadcast over the G completions, whose first input is the prompt's last token:
- * the same numbers as running every row whole, with a fraction of the work. Used for log-probabilities and for training.
+ * the same numbers as running every row whole, with a fraction of the work. Completions stand one after another without
+ * padding; only attention pads them. Used for log-probabilities and for training.
  */
 import { Graph, type FloatType, type Tensor } from "../graph/graph.js";
-import { attention, joinQueryHeads, repeatGroup, splitKeysT, splitQueryHeads, splitValues, tokenLogprobs, type Rotation } from "../graph/layers.js";
-import { concat, gatherRows, reshape, split } from "../graph/ops.js";
+import { attention, joinQueryHeads, repeatGroup, splitQueryHeads, splitValues, tokenLogprobs, type Rotation } from "../graph/layers.js";
+import { concat, gatherRows, moveRows, reshape, splitRows } from "../graph/ops.js";
 import type { OnnxValue } from "../graph/onnx.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, type KeysValues } from "./decoder.js";
@@ -22,7 +23,7 @@ export interface TrainShape {
   readonly group: number;
   /** Tokens of a prefix, padding included. */
   readonly prefix: number;
-  /** Tokens of a completion, padding included. */
+  /** Tokens of a completion in attention, padding included: more than the longest has. */
   readonly completion: number;
   readonly vision: VisionShape | null;
 }
@@ -48,6 +49,9 @@ export function causalMask(g: Graph, t: number, repeats: number, shape: readonly
   return g.floats(values, shape);
 }
 
+/** M: rows of all completions together, known to the run. */
+export const completionRowsSize = "completion_rows";
+
 export function buildTrainGraph(
   config: Qwen3VLConfig,
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -61,18 +65,18 @@ export function buildTrainGraph(
   const wanted: ReadonlySet<string> = mode === "logprobs" ? new Set() : trainable;
   const w = new Weights(g, shapes, wanted, lora);
   const { prompts: P, group: G, prefix: Tp, completion: Tc } = shape;
-  const N = P * G;
+  const M = g.size(completionRowsSize);
   const { text } = config;
   const perKey = text.heads / text.keyHeads;
   const scale = 1 / Math.sqrt(text.headDim);
 
   const prefix = embed(g, w, config, g.input(trainFeeds.prefixTokens, [P * Tp], "int64"), shape.vision);
-  const completionTokens = g.input(trainFeeds.tokens, [N * Tc], "int64");
+  const completionTokens = g.input(trainFeeds.tokens, [M], "int64");
   const completionRows = gatherRows(g, w.get(embeddingName), completionTokens);
 
   const half = text.headDim / 2;
   const prefixAngles = { cos: g.input(trainFeeds.prefixCos, [P * Tp, half]), sin: g.input(trainFeeds.prefixSin, [P * Tp, half]) };
-  const ownRotation: Rotation = { cos: g.input(trainFeeds.cos, [N * Tc, half]), sin: g.input(trainFeeds.sin, [N * Tc, half]) };
+  const ownRotation: Rotation = { cos: g.input(trainFeeds.cos, [M, half]), sin: g.input(trainFeeds.sin, [M, half]) };
   const rotation: Rotation = {
     cos: concat(g, [prefixAngles.cos, ownRotation.cos], 0),
     sin: concat(g, [prefixAngles.sin, ownRotation.sin], 0),
@@ -85,18 +89,30 @@ export function buildTrainGraph(
   const ownCausal = g.node("Expand", [causal, g.ints([P, 1, 1, perKey * Tc, Tc])], [P, 1, 1, perKey * Tc, Tc]);
   const ownMask = concat(g, [crossPadding, ownCausal], 4);
 
-  const halves = (x: Tensor): Tensor[] => split(g, x, 0, [P * Tp, N * Tc]);
+  const halves = (x: Tensor): [Tensor, Tensor] => splitRows(g, x, P * Tp);
+  /** Index and inverse between the rows of some heads and their places. */
+  const moves = (rows: string, places: string, heads: number): [Tensor, Tensor] => [
+    g.input(rows, [P * G * heads * Tc], "int64"),
+    reshape(g, g.input(places, [M, heads], "int64"), [M * heads]),
+  ];
+  const [queryRows, queryPlaces] = moves(trainFeeds.queryRows, trainFeeds.queryPlaces, text.heads);
+  const [keyRows, keyPlaces] = moves(trainFeeds.keyRows, trainFeeds.keyPlaces, text.keyHeads);
   const attendOwn = (q: Tensor, kv: { prefix: KeysValues; own: KeysValues }): Tensor => {
     const { headDim: d } = text;
+    const toPlaces = (x: Tensor, heads: number, index: Tensor, inverse: Tensor): Tensor => moveRows(g, reshape(g, x, [M * heads, d]), index, inverse);
+    const queries = reshape(g, toPlaces(q, text.heads, queryRows, queryPlaces), [P, G, text.keyHeads, perKey * Tc, d]);
     // The prefix's keys and values are repeated for the group: far smaller than the scores that would be joined instead.
-    const keysT = concat(g, [repeatGroup(g, splitKeysT(g, kv.prefix.keys, [P, 1], Tp, d), G), splitKeysT(g, kv.own.keys, [P, G], Tc, d)], 4);
-    const values = concat(g, [repeatGroup(g, splitValues(g, kv.prefix.values, [P, 1], Tp, d), G), splitValues(g, kv.own.values, [P, G], Tc, d)], 3);
-    const out = attention(g, splitQueryHeads(g, q, [P, G], Tc, text.keyHeads, d), keysT, values, ownMask, scale);
-    return joinQueryHeads(g, out, [P, G], Tc);
+    const whole = (prefix: Tensor, own: Tensor): Tensor => {
+      const ownHeads = reshape(g, toPlaces(own, text.keyHeads, keyRows, keyPlaces), [P, G, text.keyHeads, Tc, d]);
+      return concat(g, [repeatGroup(g, splitValues(g, prefix, [P, 1], Tp, d), G), ownHeads], 3);
+    };
+    const out = attention(g, queries, whole(kv.prefix.keys, kv.own.keys), whole(kv.prefix.values, kv.own.values), ownMask, scale);
+    const back = moveRows(g, reshape(g, out, [P * G * text.heads * Tc, d]), queryPlaces, queryRows);
+    return reshape(g, back, [M, text.heads * d]);
   };
   const attendPrefix = (q: Tensor, kv: KeysValues): Tensor => {
     const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
-    const out = attention(g, queries, splitKeysT(g, kv.keys, [P], Tp, text.headDim), splitValues(g, kv.values, [P], Tp, text.headDim), prefixMask, scale);
+    const out = attention(g, queries, splitValues(g, kv.keys, [P], Tp, text.headDim), splitValues(g, kv.values, [P], Tp, text.headDim), prefixMask, scale);
     return joinQueryHeads(g, out, [P], Tp);
   };
 
@@ -118,7 +134,7 @@ export function buildTrainGraph(
     }
   }
   const hidden = finalNorm(g, w, text, x);
-  const targets = g.input(trainFeeds.targets, [N * Tc], "int64");
+  const targets = g.input(trainFeeds.targets, [M], "int64");
   const head = tokenLogprobs(g, hidden, w.get(headName(config)), targets, g.input(trainFeeds.inverseTemperature, []));
   g.output(trainOutputs.logprobs, head.logprobs);
   g.output(trainOutputs.entropy, head.entropy);

@@ -44,7 +44,7 @@ function block(g: Graph, w: Weights, config: VisionConfig, name: string, x: Tens
   const attended = attention(
     g,
     heads(g, rotary(g, q, v.rotation, config.heads), v, config.heads, [0, 2, 1, 3]),
-    heads(g, rotary(g, k, v.rotation, config.heads), v, config.heads, [0, 2, 3, 1]),
+    heads(g, rotary(g, k, v.rotation, config.heads), v, config.heads, [0, 2, 1, 3]),
     heads(g, values, v, config.heads, [0, 2, 1, 3]),
     v.mask,
     1 / Math.sqrt(headDim),

@@ -9,7 +9,7 @@ export interface LoraSpec {
   readonly modules: ReadonlySet<string>;
 }
 
-/** Hands a model its parameters as graph inputs, made on first use; adapters come in where a module has one. */
+/** Hands a model its parameters, made on first use: graph inputs, or constants. Adapters come in where a module has one. */
 export class Weights {
   private readonly made = new Map<string, Tensor>();
 
@@ -19,6 +19,8 @@ export class Weights {
     /** Names whose gradients are wanted. */
     private readonly trainable: ReadonlySet<string>,
     private readonly lora: LoraSpec | null = null,
+    /** Values to keep in the graph; null: parameters are fed at every run. */
+    private readonly values: ((name: string) => Float32Array | Float64Array) | null = null,
   ) {}
 
   get(name: string): Tensor {
@@ -26,7 +28,8 @@ export class Weights {
     if (known) return known;
     const shape = this.shapes.get(name);
     if (!shape) throw new Error(`the model has no tensor ${name}`);
-    const tensor = this.trainable.has(name) ? this.graph.parameter(name, shape) : this.graph.input(name, shape);
+    const { graph, values } = this;
+    const tensor = values ? graph.weight(name, shape, values(name)) : this.trainable.has(name) ? graph.parameter(name, shape) : graph.input(name, shape);
     this.made.set(name, tensor);
     return tensor;
   }

@@ -4,7 +4,8 @@ import type { FloatType } from "../graph/graph.js";
 import type { Qwen3VLConfig } from "../model/config.js";
 import { trainFeeds, trainOutputs } from "../model/feeds.js";
 import { embeddingName, headName, parameterShapes } from "../model/parameters.js";
-import { buildTrainGraph, type TrainMode } from "../model/train-graph.js";
+import { buildDecodeGraph, type DecodeShape, type DecodeSizes } from "../model/sample-graphs.js";
+import { buildTrainGraph, completionRowsSize, type TrainMode } from "../model/train-graph.js";
 import type { LoraSpec } from "../model/weights.js";
 import { microBatches, trainFeedsOf, type Feed, type FloatArray, type Floats, type MicroBatch, type PackOptions, type Row } from "./pack.js";
 import { FlatTensors } from "./parameters.js";
@@ -15,6 +16,8 @@ export interface ModelOptions extends SessionOptions {
   readonly lora: LoraSpec | null;
   /** Most rows of a micro-batch. */
   readonly maxRows: number;
+  /** Weights above which decoding feeds them at every step: a copy in its graph would cost too much memory. */
+  readonly mostInGraph?: number;
 }
 
 /** Per-datum log-probabilities and the weighted sums that the loss graph gives. */
@@ -39,6 +42,8 @@ export function adapterShapes(base: ReadonlyMap<string, readonly number[]>, lora
   }
   return shapes;
 }
+
+const decodeKey = "decode,";
 
 export class LocalModel {
   readonly allocate: Floats;
@@ -66,6 +71,12 @@ export class LocalModel {
     this.sessions = new Sessions(options);
   }
 
+  /** Sets the trainable weights. Decoding keeps them in its graphs, which are made anew. */
+  async setWeights(weights: FloatArray): Promise<void> {
+    this.trainable.flat.set(weights);
+    await this.sessions.release(decodeKey);
+  }
+
   /** Freezes the present weights as the reference policy. With adapters the reference is the base itself. */
   keepReference(): void {
     if (!this.options.lora) this.reference = this.trainable.flat.slice();
@@ -84,8 +95,16 @@ export class LocalModel {
   }
 
   /** Runs a graph with parameters filled in from this model. */
-  run(runnable: RunnableGraph, feeds: Readonly<Record<string, Feed>>, useReference = false): Promise<Record<string, Feed>> {
-    return runnable.run((input) => feeds[input.name] ?? this.parameter(input.name, useReference));
+  run(runnable: RunnableGraph, feeds: Readonly<Record<string, Feed>>, useReference = false, sizes: Readonly<Record<string, number>> = {}): Promise<Record<string, Feed>> {
+    return runnable.run((input) => feeds[input.name] ?? this.parameter(input.name, useReference), sizes);
+  }
+
+  /** One step of decoding; feeds beside the weights. */
+  async decode(shape: DecodeShape, feeds: Readonly<Record<string, Feed>>, sizes: DecodeSizes): Promise<Record<string, Feed>> {
+    const inGraph = this.trainable.flat.length + (this.frozen?.flat.length ?? 0) <= (this.options.mostInGraph ?? 100e6);
+    const key = `${decodeKey}${shape.group},${shape.choose}`;
+    const runnable = await this.compile(key, () => buildDecodeGraph(this.graphContext, shape, inGraph ? (name) => this.parameter(name) : null));
+    return runnable.run((input) => feeds[input.name] ?? this.parameter(input.name), { ...sizes });
   }
 
   compile(key: string, build: Parameters<Sessions["get"]>[1]): Promise<RunnableGraph> {
@@ -112,7 +131,8 @@ export class LocalModel {
     const pack: PackOptions = { mode: "logprobs", temperature: options.temperature };
     for (const batch of batches) {
       const runnable = await this.trainGraph(batch, "logprobs", !options.useReference);
-      const out = await this.run(runnable, trainFeedsOf(this.config, data, batch, pack, this.allocate), options.useReference);
+      const feeds = trainFeedsOf(this.config, data, batch, pack, this.allocate);
+      const out = await this.run(runnable, feeds, options.useReference, { [completionRowsSize]: batch.completionRows });
       takeRows(data, batch, out[trainOutputs.logprobs], into);
     }
   }
@@ -123,7 +143,7 @@ export class LocalModel {
     for (const batch of batches) {
       const runnable = await this.trainGraph(batch, pack.mode, true);
       const feeds = trainFeedsOf(this.config, data, batch, pack, this.allocate);
-      const out = await this.run(runnable, feeds);
+      const out = await this.run(runnable, feeds, false, { [completionRowsSize]: batch.completionRows });
       for (const name of runnable.graph.gradients) addInto(gradient.view(name), out[`grad:${name}`] as FloatArray);
       const { text } = this.config;
       if (gradient.has(embeddingName)) {
@@ -157,11 +177,12 @@ export class LocalModel {
 }
 
 function takeRows(data: readonly Row[], batch: MicroBatch, logprobs: Feed, into: number[][]): void {
-  const { group, completion } = batch.shape;
-  for (const [p, { rows }] of batch.clusters.entries()) {
-    for (const [k, row] of rows.entries()) {
-      const start = (p * group + k) * completion;
-      into[row] = Array.from(logprobs.subarray(start, start + data[row].completion.length) as FloatArray);
+  let start = 0;
+  for (const { rows } of batch.clusters) {
+    for (const row of rows) {
+      const end = start + data[row].completion.length;
+      into[row] = Array.from(logprobs.subarray(start, end) as FloatArray);
+      start = end;
     }
   }
 }

@@ -15,6 +15,8 @@ export interface MicroBatch {
   readonly shape: TrainShape;
   /** One per prompt; `rows` are indices into the data, at most G of them. */
   readonly clusters: readonly { readonly prompt: Prompt; readonly rows: readonly number[] }[];
+  /** M: tokens of all completions, and one row of padding. */
+  readonly completionRows: number;
 }
 
 const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
@@ -47,13 +49,16 @@ export function microBatches(data: readonly Row[], maxRows: number): MicroBatch[
     if (last && last[0].rows.length === chunk.rows.length && (last.length + 1) * chunk.rows.length <= maxRows) last.push(chunk);
     else batches.push([chunk]);
   }
+  const longest = (rows: readonly number[]): number => Math.max(...rows.map((r) => data[r].completion.length));
   return batches.map((clusters) => ({
     clusters,
+    completionRows: 1 + clusters.reduce((sum, { rows }) => sum + rows.reduce((n, r) => n + data[r].completion.length, 0), 0),
     shape: {
       prompts: clusters.length,
       group: clusters[0].rows.length,
       prefix: roundUp(Math.max(...clusters.map((c) => c.prompt.tokens.length - 1)), buckets.prefix),
-      completion: roundUp(Math.max(...clusters.flatMap((c) => c.rows.map((r) => data[r].completion.length))), buckets.completion),
+      // One place more than the longest needs: padding rows have a place of their own.
+      completion: roundUp(1 + Math.max(...clusters.map((c) => longest(c.rows))), buckets.completion),
       vision: visionShape(clusters.map((c) => c.prompt)),
     },
   }));
@@ -155,27 +160,28 @@ export interface PackOptions {
 /** All feeds of a micro-batch but the parameters. Values at masked places never reach the graph. */
 export function trainFeedsOf(config: Qwen3VLConfig, data: readonly Row[], batch: MicroBatch, options: PackOptions, floats: Floats): Record<string, Feed> {
   const { shape, clusters } = batch;
-  const { group: G, prefix, completion: Tc } = shape;
+  const { prefix, completion: Tc } = shape;
   const prompts = clusters.map((c) => c.prompt);
   const positions = prompts.map((p) => promptPositions(p, config.imageToken, config.vision.merge));
   const rotation = new TextRotation(config.text);
   const feeds = prefixFeeds(prompts, positions, prefix, rotation, floats);
   if (shape.vision) Object.assign(feeds, visionFeedsOf(config, prompts, positions, prefix, shape.vision, floats));
 
-  const N = clusters.length * G;
-  const tokens = new BigInt64Array(N * Tc);
-  const targets = new BigInt64Array(N * Tc);
-  const cos = floats(N * Tc * rotation.half);
-  const sin = floats(N * Tc * rotation.half);
-  const perToken = { weights: floats(N * Tc), advantages: floats(N * Tc), old: floats(N * Tc), reference: floats(N * Tc) };
-  for (const [p, cluster] of clusters.entries()) {
-    const { prompt } = cluster;
+  const M = batch.completionRows;
+  const { heads, keyHeads } = config.text;
+  const tokens = new BigInt64Array(M);
+  const targets = new BigInt64Array(M);
+  const cos = floats(M * rotation.half);
+  const sin = floats(M * rotation.half);
+  const perToken = { weights: floats(M), advantages: floats(M), old: floats(M), reference: floats(M) };
+  const starts: number[] = [];
+  let at = 0;
+  for (const [p, { prompt, rows }] of clusters.entries()) {
     const { next } = positions[p];
-    for (const [k, index] of cluster.rows.entries()) {
+    for (const index of rows) {
+      starts.push(at);
       const row = data[index];
-      const base = (p * G + k) * Tc;
-      for (let t = 0; t < row.completion.length; t++) {
-        const at = base + t;
+      for (let t = 0; t < row.completion.length; t++, at++) {
         tokens[at] = BigInt(t === 0 ? prompt.tokens[prompt.tokens.length - 1] : row.completion[t - 1]);
         targets[at] = BigInt(row.completion[t]);
         const position = next - 1 + t;
@@ -189,6 +195,10 @@ export function trainFeedsOf(config: Qwen3VLConfig, data: readonly Row[], batch:
       }
     }
   }
+  starts.push(at);
+  const queries = headMoves(starts, M, heads, Tc);
+  const keys = headMoves(starts, M, keyHeads, Tc);
+  Object.assign(feeds, { [trainFeeds.queryRows]: queries.rows, [trainFeeds.queryPlaces]: queries.places, [trainFeeds.keyRows]: keys.rows, [trainFeeds.keyPlaces]: keys.places });
   Object.assign(feeds, { [trainFeeds.tokens]: tokens, [trainFeeds.targets]: targets, [trainFeeds.cos]: cos, [trainFeeds.sin]: sin });
   feeds[trainFeeds.inverseTemperature] = floats(1).fill(1 / options.temperature);
   if (options.mode === "logprobs") return feeds;
@@ -201,4 +211,30 @@ export function trainFeedsOf(config: Qwen3VLConfig, data: readonly Row[], batch:
   feeds[trainFeeds.epsHigh] = floats(1).fill(options.epsHigh ?? 0.2);
   feeds[trainFeeds.klCoef] = floats(1).fill(options.klCoef ?? 0);
   return feeds;
+}
+
+/**
+ * Rows (row·heads + head) of each place `[completion, head, token]`, and the place of each row. Padding: a place without
+ * a token takes the last row, the last row takes a place without a token.
+ *
+ * @param starts first row of each completion, and one past the last's
+ */
+function headMoves(starts: readonly number[], M: number, heads: number, Tc: number): { rows: BigInt64Array; places: BigInt64Array } {
+  const completions = starts.length - 1;
+  const rows = new BigInt64Array(completions * heads * Tc);
+  const places = new BigInt64Array(M * heads);
+  for (let c = 0; c < completions; c++) {
+    const length = starts[c + 1] - starts[c];
+    for (let h = 0; h < heads; h++) {
+      const first = (c * heads + h) * Tc;
+      for (let t = 0; t < length; t++) {
+        const row = (starts[c] + t) * heads + h;
+        rows[first + t] = BigInt(row);
+        places[row] = BigInt(first + t);
+      }
+      rows.fill(BigInt((M - 1) * heads + h), first + length, first + Tc);
+    }
+  }
+  for (let h = 0; h < heads; h++) places[(M - 1) * heads + h] = BigInt((h + 1) * Tc - 1);
+  return { rows, places };
 }

@@ -61,10 +61,9 @@ export class LocalReplica implements Replica {
     this.model.trainable.flat.set(setup.weights);
   }
 
-  takeWeights(weights: Float32Array, asReference: boolean): Promise<void> {
-    this.model.trainable.flat.set(weights);
+  async takeWeights(weights: Float32Array, asReference: boolean): Promise<void> {
+    await this.model.setWeights(weights);
     if (asReference) this.model.keepReference();
-    return Promise.resolve();
   }
 
   async logprobs({ data, lanes }: Share, options: { useReference: boolean; temperature: number }): Promise<(number[] | null)[]> {

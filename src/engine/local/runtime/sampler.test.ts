@@ -61,6 +61,31 @@ describe("decoding with a cache", () => {
     }
   });
 
+  it("splits a request that has more completions than there are slots, beside requests of other sizes", async () => {
+    const uneven = requests.map((request, p) => ({ ...request, seeds: group([1, 7, 2, 4, 3][p % 5], 10 * p) }));
+    const expected = await sampler(64).sample(uneven, { maxTokens: 9, temperature: 1 });
+    for (const slots of [1, 4, 5]) {
+      const result = await sampler(slots).sample(uneven, { maxTokens: 9, temperature: 1 });
+      expect(result.map((g) => g.map(({ tokens }) => tokens))).toEqual(expected.map((g) => g.map(({ tokens }) => tokens)));
+      expect(await error(uneven, result)).toBeLessThan(1e-4);
+    }
+  });
+
+  it("takes weights that are set between two rollouts, kept in its graph or fed", async () => {
+    for (const mostInGraph of [0, 1e9]) {
+      const own = new LocalModel(opened.config, { threads: 1, provider: "cpu", lora: null, maxRows: 8, mostInGraph });
+      for (const scale of [1, 1.5]) {
+        await own.setWeights(opened.trainable.map((w) => scale * w));
+        const [drawn] = await new Sampler(own, { slots: 4, endTokens: new Set(), decode: () => "" }).sample(requests.slice(0, 1), { maxTokens: 6, temperature: 1 });
+        const data = drawn.map(({ tokens }) => ({ prompt: requests[0].prompt, completion: tokens }));
+        const into: number[][] = [];
+        await own.logprobs(data, own.batches(data), into, { useReference: false, temperature: 1 });
+        for (const [i, { logprobs }] of drawn.entries()) for (const [t, p] of logprobs.entries()) expect(p).toBeCloseTo(into[i][t], 4);
+      }
+      await own.close();
+    }
+  });
+
   it("samples from a prompt of one token", async () => {
     const one = [{ prompt: { tokens: [65], images: [] }, seeds: group(4) }];
     expect(await error(one, await sampler(4).sample(one, { maxTokens: 5, temperature: 1 }))).toBeLessThan(1e-4);

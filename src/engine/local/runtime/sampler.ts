@@ -1,20 +1,21 @@
 /**
- * Rollouts: each prompt's prefix is run once and its keys and values are handed to all of its completions; rows decode
- * together, a row that ends gives its place to one that waits, and the batch shrinks when none waits.
+ * Rollouts: each prompt's prefix is run once, and its keys and values serve all of its completions. A prompt's
+ * completions share a lane; all lanes decode together, a lane that ends gives its place to a prompt that waits, and the
+ * batch shrinks when none waits.
  */
 import { RandomStream } from "../../../util/random.js";
 import { UserError } from "../../../util/errors.js";
 import type { SampledSequence, SampleRequest, SamplingParams } from "../../engine.js";
 import { decodeFeeds } from "../model/feeds.js";
 import { promptPositions, TextRotation } from "../model/geometry.js";
-import { buildDecodeGraph, buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model/sample-graphs.js";
+import { buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model/sample-graphs.js";
 import { chooseToken } from "./choose.js";
-import { KvCache } from "./kv-cache.js";
+import { KvCache, type PrefixKeysValues } from "./kv-cache.js";
 import type { LocalModel } from "./model.js";
 import { prefixFeeds, visionFeedsOf, visionShape, type Feed } from "./pack.js";
 
 export interface SamplerOptions {
-  /** Rows decoded together. */
+  /** Completions decoded together. */
   readonly slots: number;
   /** Token ids that end a completion. */
   readonly endTokens: ReadonlySet<number>;
@@ -22,28 +23,41 @@ export interface SamplerOptions {
   readonly decode: (tokens: readonly number[]) => string;
 }
 
-interface Prefilled {
-  readonly request: number;
-  /** Per layer `[places, keyHeads·headDim]`. */
-  readonly keys: readonly Float32Array[];
-  readonly values: readonly Float32Array[];
-  /** Cached places: the prompt without its last token. */
-  readonly places: number;
+interface Prefilled extends PrefixKeysValues {
   /** Position of the first completion token. */
   readonly next: number;
 }
 
-interface ActiveRow {
+/** Completions of one request that decode side by side. */
+interface Job {
   readonly request: number;
+  /** Index of the first of them among the request's. */
+  readonly first: number;
+  readonly seeds: readonly number[];
+}
+
+interface Row {
   readonly completion: number;
   readonly random: RandomStream;
-  readonly prefill: Prefilled;
   readonly tokens: number[];
   readonly logprobs: number[];
 }
 
+interface Lane {
+  readonly request: number;
+  readonly prefill: Prefilled;
+  /** One a slot; null: ended, or never used. */
+  readonly rows: (Row | null)[];
+}
+
+/** A row under way and where it stands. */
+interface Place {
+  readonly lane: number;
+  readonly slot: number;
+  readonly row: Row;
+}
+
 const prefillBatch = 8;
-const rowBucket = 16;
 const placeBucket = 32;
 const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
 
@@ -59,7 +73,7 @@ export class Sampler {
   }
 
   /** Runs the prefixes of some requests together. */
-  private async prefill(requests: readonly SampleRequest[], indices: readonly number[]): Promise<Prefilled[]> {
+  private async prefill(requests: readonly SampleRequest[], indices: readonly number[]): Promise<[request: number, prefilled: Prefilled][]> {
     const { config } = this.model;
     const prompts = indices.map((i) => requests[i].prompt);
     const positions = prompts.map((p) => promptPositions(p, config.imageToken, config.vision.merge));
@@ -73,7 +87,7 @@ export class Sampler {
     return indices.map((request, p) => {
       const part = (name: string): Float32Array[] =>
         Array.from({ length: config.text.layers }, (_, l) => (out[`${name}.${l}`] as Float32Array).subarray(p * prefix * width, (p + 1) * prefix * width));
-      return { request, keys: part("keys"), values: part("values"), places: prompts[p].tokens.length - 1, next: positions[p].next };
+      return [request, { keys: part("keys"), values: part("values"), places: prompts[p].tokens.length - 1, next: positions[p].next }];
     });
   }
 
@@ -101,7 +115,7 @@ export class Sampler {
     return text.includes(stop[stop.length - 1]) || text.includes("\ufffd");
   }
 
-  private stopped(row: ActiveRow, params: SamplingParams): SampledSequence["stopReason"] | null {
+  private stopped(row: Row, params: SamplingParams): SampledSequence["stopReason"] | null {
     if (this.options.endTokens.has(row.tokens[row.tokens.length - 1])) return "stop";
     const stops = params.stop ?? [];
     if (stops.some((s) => this.mayEnd(s, row.tokens[row.tokens.length - 1]))) {
@@ -116,104 +130,113 @@ export class Sampler {
   async sample(requests: readonly SampleRequest[], params: SamplingParams, aborted: () => boolean = () => false): Promise<SampledSequence[][]> {
     this.check(requests, params);
     const results: SampledSequence[][] = requests.map((r) => r.seeds.map(() => ({ tokens: [], logprobs: [], stopReason: "length" })));
-    const waiting = requests.flatMap((r, request) => r.seeds.map((seed, completion) => ({ request, completion, seed })));
-    if (waiting.length === 0 || params.maxTokens <= 0) return results;
-    waiting.reverse();
-    const slots = Math.min(this.options.slots, waiting.length);
-    const prefilled = new Map<number, Prefilled>();
+    const most = Math.max(0, ...requests.map((r) => r.seeds.length));
+    if (most === 0 || params.maxTokens <= 0) return results;
+    const { slots } = this.options;
+    const group = Math.min(slots, most);
+    const waiting = jobsOf(requests, group);
     const toPrefill = requests.flatMap((r, i) => (r.seeds.length > 0 ? [i] : []));
-    const longest = Math.max(...requests.map((r) => r.prompt.tokens.length));
-    const cache = new KvCache(this.model.config.text, roundUp(slots, rowBucket), roundUp(longest + placeBucket / 2, placeBucket));
-    const active: ActiveRow[] = [];
+    const prefilled = new Map<number, Prefilled>();
+    // Rows that ended leave idle slots behind: twice the lanes keep the batch full.
+    const mostLanes = Math.min(waiting.length, 2 * Math.ceil(slots / group));
+    const cache = new KvCache(this.model.config.text, mostLanes, group, { prefix: placeBucket / 2, own: placeBucket });
+    const lanes: Lane[] = [];
 
-    const start = async (slot: number): Promise<void> => {
-      const row = waiting.pop();
-      if (!row) return;
-      if (!prefilled.has(row.request)) {
-        const indices = toPrefill.splice(0, prefillBatch);
-        for (const done of await this.prefill(requests, indices)) prefilled.set(done.request, done);
+    const start = async (at: number): Promise<void> => {
+      const job = waiting.shift();
+      if (!job) return;
+      const { request, first, seeds } = job;
+      if (!prefilled.has(request)) {
+        for (const [index, done] of await this.prefill(requests, toPrefill.splice(0, prefillBatch))) prefilled.set(index, done);
       }
-      const prefill = prefilled.get(row.request);
-      if (!prefill) throw new Error("a row was started before its prompt");
-      for (const request of prefilled.keys()) if (request < row.request) prefilled.delete(request);
-      cache.clear(slot);
-      const width = this.model.config.text.keyHeads * this.model.config.text.headDim;
-      for (let place = 0; place < prefill.places; place++) {
-        for (let l = 0; l < prefill.keys.length; l++) cache.store(l, slot, place, prefill.keys[l], prefill.values[l], place * width);
-        cache.show(slot, place);
-      }
-      active[slot] = { request: row.request, completion: row.completion, random: new RandomStream(row.seed), prefill, tokens: [], logprobs: [] };
+      const prefill = prefilled.get(request);
+      if (!prefill) throw new Error("a lane was started before its prompt");
+      if (waiting.at(0)?.request !== request) prefilled.delete(request);
+      if (prefill.places > cache.prefix) cache.grow({ prefix: roundUp(prefill.places, placeBucket / 2), own: cache.own });
+      cache.storePrefix(at, prefill);
+      const row = (slot: number): Row => ({ completion: first + slot, random: new RandomStream(seeds[slot]), tokens: [], logprobs: [] });
+      lanes[at] = { request, prefill, rows: Array.from({ length: group }, (_, slot) => (slot < seeds.length ? row(slot) : null)) };
     };
-    for (let slot = 0; slot < slots; slot++) await start(slot);
+    const placesOf = (): Place[] => lanes.flatMap(({ rows }, lane) => rows.flatMap((row, slot) => (row ? [{ lane, slot, row }] : [])));
 
-    while (active.length > 0) {
+    let places: Place[] = [];
+    for (;;) {
+      for (let free = slots - places.length; waiting.length > 0 && waiting[0].seeds.length <= free && lanes.length < mostLanes; ) {
+        free -= waiting[0].seeds.length;
+        await start(lanes.length);
+      }
+      places = placesOf();
+      if (places.length === 0) return results;
       if (aborted()) throw new Error("sampling was aborted");
-      await this.step(requests, active, cache, params);
-      for (let slot = active.length - 1; slot >= 0; slot--) {
-        const row = active[slot];
+      await this.step(requests, lanes, places, cache, params);
+      for (const { lane, slot, row } of places) {
         const stopReason = this.stopped(row, params);
         if (stopReason === null) continue;
-        results[row.request][row.completion] = { tokens: row.tokens, logprobs: row.logprobs, stopReason };
-        if (waiting.length > 0) {
-          await start(slot);
-          continue;
-        }
-        const last = active.length - 1;
-        if (slot !== last) {
-          cache.move(last, slot);
-          active[slot] = active[last];
-        }
-        active.pop();
+        const { request, rows } = lanes[lane];
+        results[request][row.completion] = { tokens: row.tokens, logprobs: row.logprobs, stopReason };
+        rows[slot] = null;
       }
+      for (let lane = lanes.length - 1; lane >= 0; lane--) {
+        if (lanes[lane].rows.some((row) => row !== null)) continue;
+        const last = lanes.length - 1;
+        if (lane !== last) {
+          cache.move(last, lane);
+          lanes[lane] = lanes[last];
+        }
+        lanes.pop();
+      }
+      places = placesOf();
     }
-    return results;
   }
 
-  /** Decodes one token for every active row and stores its keys and values. */
-  private async step(requests: readonly SampleRequest[], active: readonly ActiveRow[], cache: KvCache, params: SamplingParams): Promise<void> {
+  /** Decodes one token for every row under way and stores its keys and values. */
+  private async step(requests: readonly SampleRequest[], lanes: readonly Lane[], places: readonly Place[], cache: KvCache, params: SamplingParams): Promise<void> {
     const { text } = this.model.config;
     const { half } = this.rotation;
     const width = text.keyHeads * text.headDim;
-    const rows = roundUp(active.length, rowBucket);
-    const needed = Math.max(...active.map((r) => r.prefill.places + r.tokens.length + 1));
-    if (needed > cache.capacity) cache.grow(roundUp(needed, placeBucket));
-    const { capacity } = cache;
+    const longest = Math.max(...places.map(({ row }) => row.tokens.length));
+    if (longest >= cache.own) cache.grow({ prefix: cache.prefix, own: roundUp(longest + 1, placeBucket) });
+    const { group, prefix, own } = cache;
     const truncated = (params.topP ?? 1) < 1 || (params.topK ?? 0) > 0;
     const greedy = params.temperature === 0;
-    const shape: DecodeShape = { rows, capacity, choose: greedy ? "greedy" : truncated ? "logprobs" : "draw" };
-    const runnable = await this.model.compile(`decode,${rows},${capacity},${shape.choose}`, () => buildDecodeGraph(this.model.graphContext, shape));
+    const shape: DecodeShape = { group, choose: greedy ? "greedy" : truncated ? "logprobs" : "draw" };
+    const sizes = { rows: places.length, lanes: lanes.length, prefix, own, places: prefix + own + 1 };
 
-    const tokens = new BigInt64Array(rows);
-    const cos = new Float32Array(rows * half);
-    const sin = new Float32Array(rows * half);
-    const uniforms = new Float32Array(rows);
-    for (const [r, row] of active.entries()) {
-      const { tokens: prompt } = requests[row.request].prompt;
+    const tokens = new BigInt64Array(sizes.rows);
+    const cos = new Float32Array(sizes.rows * half);
+    const sin = new Float32Array(sizes.rows * half);
+    const uniforms = new Float32Array(sizes.rows);
+    const slotRows = new BigInt64Array(sizes.lanes * group);
+    const rowSlots = new BigInt64Array(sizes.rows);
+    const mask = new Float32Array(sizes.lanes * group * sizes.places).fill(-1e9);
+    for (const [r, { lane, slot, row }] of places.entries()) {
+      const { request, prefill } = lanes[lane];
+      const { tokens: prompt } = requests[request].prompt;
       tokens[r] = BigInt(row.tokens.length === 0 ? prompt[prompt.length - 1] : row.tokens[row.tokens.length - 1]);
-      const position = row.prefill.next - 1 + row.tokens.length;
+      const position = prefill.next - 1 + row.tokens.length;
       this.rotation.write([position, position, position], cos, sin, r);
       // 24 bits, so that rounding to single precision cannot give 1.
       if (!greedy) uniforms[r] = Math.floor(row.random.uniform() * 2 ** 24) / 2 ** 24;
+      slotRows[lane * group + slot] = BigInt(r);
+      rowSlots[r] = BigInt(lane * group + slot);
+      const at = (lane * group + slot) * sizes.places;
+      mask.fill(0, at, at + prefill.places);
+      mask.fill(0, at + prefix, at + prefix + row.tokens.length);
     }
+    // Every slot sees its row's own token, idle ones too: a softmax over nothing would not be a number.
+    for (let at = sizes.places - 1; at < mask.length; at += sizes.places) mask[at] = 0;
     const feeds: Record<string, Feed> = {
-      [decodeFeeds.tokens]: tokens,
-      [decodeFeeds.cos]: cos,
-      [decodeFeeds.sin]: sin,
-      [decodeFeeds.mask]: cache.mask.subarray(0, rows * capacity),
-      [decodeFeeds.uniforms]: uniforms,
+      ...{ [decodeFeeds.tokens]: tokens, [decodeFeeds.cos]: cos, [decodeFeeds.sin]: sin, [decodeFeeds.uniforms]: uniforms },
+      ...{ [decodeFeeds.slotRows]: slotRows, [decodeFeeds.rowSlots]: rowSlots, [decodeFeeds.mask]: mask },
+      [decodeFeeds.parts]: BigInt64Array.from([prefix, own, 1].map(BigInt)),
       [decodeFeeds.inverseTemperature]: new Float32Array([greedy ? 1 : 1 / params.temperature]),
+      ...cache.feeds(sizes.lanes),
     };
-    for (let l = 0; l < text.layers; l++) {
-      feeds[`cache.keys.${l}`] = cache.keys[l].subarray(0, rows * width * capacity);
-      feeds[`cache.values.${l}`] = cache.values[l].subarray(0, rows * width * capacity);
-    }
-    const out = await this.model.run(runnable, feeds);
-    for (const [r, row] of active.entries()) {
-      const place = row.prefill.places + row.tokens.length;
+    const out = await this.model.decode(shape, feeds, sizes);
+    for (const [r, { lane, slot, row }] of places.entries()) {
       for (let l = 0; l < text.layers; l++) {
-        cache.store(l, r, place, out[`keys.${l}`] as Float32Array, out[`values.${l}`] as Float32Array, r * width);
+        cache.store(l, lane, slot, row.tokens.length, out[`keys.${l}`] as Float32Array, out[`values.${l}`] as Float32Array, r * width);
       }
-      cache.show(r, place);
       if (shape.choose === "logprobs") {
         const logprobs = (out.logprobs as Float32Array).subarray(r * text.vocabulary, (r + 1) * text.vocabulary);
         const token = chooseToken(logprobs, uniforms[r], { topP: params.topP ?? 1, topK: params.topK ?? 0 });
@@ -225,4 +248,11 @@ export class Sampler {
       }
     }
   }
+}
+
+/** The completions of each request, at most `group` together. */
+function jobsOf(requests: readonly SampleRequest[], group: number): Job[] {
+  return requests.flatMap(({ seeds }, request) =>
+    Array.from({ length: Math.ceil(seeds.length / group) }, (_, k): Job => ({ request, first: k * group, seeds: seeds.slice(k * group, (k + 1) * group) })),
+  );
 }

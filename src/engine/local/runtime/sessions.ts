@@ -16,8 +16,8 @@ export interface SessionOptions {
 
 export interface RunnableGraph {
   readonly graph: Pick<BuiltGraph, "inputs" | "outputs" | "gradients">;
-  /** Feeds by input name; every input of the graph must be there. */
-  run(feed: (input: OnnxValue) => Feed): Promise<Record<string, Feed>>;
+  /** Feeds by input name, every input of the graph; `sizes` names those that the graph leaves to the run. */
+  run(feed: (input: OnnxValue) => Feed, sizes?: Readonly<Record<string, number>>): Promise<Record<string, Feed>>;
 }
 
 /** Graphs kept where memory is short: enough for the shapes of one step. */
@@ -60,13 +60,14 @@ export class Sessions {
     const tensors = new Map<string, Tensor>();
     const runnable: RunnableGraph = {
       graph: { inputs, outputs, gradients },
-      run: async (feed) => {
+      run: async (feed, sizes = {}) => {
         const feeds: Record<string, Tensor> = {};
         for (const input of inputs) {
           const data = feed(input);
           let tensor = tensors.get(input.name);
           if (tensor?.data !== data) {
-            tensor = new ort.Tensor(input.dtype as "float32", data as Float32Array, input.shape);
+            const dims = input.shape.map((dim) => (typeof dim === "string" ? sizes[dim] : dim));
+            tensor = new ort.Tensor(input.dtype as "float32", data as Float32Array, dims);
             tensors.set(input.name, tensor);
           }
           feeds[input.name] = tensor;
@@ -83,6 +84,15 @@ export class Sessions {
       await entry.session.release();
     }
     return runnable;
+  }
+
+  /** Releases the graphs whose key begins so. */
+  async release(prefix: string): Promise<void> {
+    for (const [key, { session }] of [...this.cache]) {
+      if (!key.startsWith(prefix)) continue;
+      this.cache.delete(key);
+      await session.release();
+    }
   }
 
   async close(): Promise<void> {
