@@ -63,7 +63,7 @@ export async function downloadModel(name: string, hub: HubSettings, say: (messag
   const token = environment.HF_TOKEN?.trim();
   const http: HttpSettings = { fetch, token: token ? { origin: new URL(origin).origin, value: token } : null, stallMs: 60_000, signal };
   const retry: RetrySettings = { ...defaultRetry, ...(hub.tries === undefined ? {} : { tries: hub.tries }), signal, random: Math.random };
-  const { commit, files } = await listing(name, origin, http, retry);
+  const { commit, files } = await listing(name, origin, http, retry, say);
   const folder = join(repositoryFolder(name, hub), "snapshots", commit);
   const wanted = choose(name, [...files.keys()]);
   const bytes = wanted.reduce((sum, file) => sum + (files.get(file)?.size ?? 0), 0);
@@ -85,13 +85,13 @@ interface HubFile {
   readonly checksum: Checksum | null;
 }
 
-async function listing(name: string, origin: string, http: HttpSettings, retry: RetrySettings): Promise<{ commit: string; files: Map<string, HubFile> }> {
+async function listing(name: string, origin: string, http: HttpSettings, retry: RetrySettings, say: (message: string) => void): Promise<{ commit: string; files: Map<string, HubFile> }> {
   const url = `${origin}/api/models/${name}/revision/main?blobs=true`;
   const text = await retried(retry, name, async () => {
     const parts: Uint8Array[] = [];
     for await (const chunk of (await get(http, url)).chunks()) parts.push(chunk);
     return Buffer.concat(parts).toString("utf8");
-  }).catch((error: unknown) => {
+  }, say).catch((error: unknown) => {
     if (!(error instanceof StatusError)) throw error;
     const way = [401, 403, 404].includes(error.status) ? `the hub knows no such model, or it needs a token (HF_TOKEN${http.token === null ? " is not set" : ""})` : "try again later";
     throw new UserError(`${name}: ${error.message}; ${way}`);

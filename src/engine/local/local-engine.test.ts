@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, describe } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { compiledSources } from "../../../test/support/compile.js";
 import { describeEngine } from "../../../test/support/engine-contract.js";
 import { createTinyModel } from "../../../test/support/tiny-model.js";
@@ -35,4 +35,12 @@ describe("local engine", () => {
     ],
   });
   describeEngine("adapters", () => createLocalEngine({ ...here, trainable: "lora", lora }), helpers);
+
+  it("refuses log-probabilities at temperature 0", async () => {
+    const engine = await createLocalEngine(here);
+    const datum = { prompt: tiny.prompts[0], completion: [1], weights: [1], advantages: [1], logprobs: [0], referenceLogprobs: [0] };
+    await expect(engine.forward([datum], { temperature: 0 })).rejects.toThrow(/temperature is 0/);
+    await expect(engine.forwardBackward([datum], { kind: "policy", epsLow: 0.2, epsHigh: 0.2, klCoef: 0, temperature: 0 })).rejects.toThrow(/temperature is 0/);
+    await engine.close();
+  });
 });

@@ -105,6 +105,7 @@ class LocalEngine implements Engine {
 
   async forward(data: readonly Row[], { weights = "current", temperature = 1 }: ForwardOptions = {}): Promise<number[][]> {
     this.check(data);
+    checkTemperature(temperature);
     const rows = data.map(({ prompt, completion }): Row => ({ prompt, completion }));
     const parts = await Promise.all(
       this.shares(rows).map(({ replica, share }) => replica.logprobs(share, { useReference: weights === "reference", temperature })),
@@ -115,6 +116,7 @@ class LocalEngine implements Engine {
   async forwardBackward(data: readonly Datum[], loss: LossSpec): Promise<ForwardBackwardResult> {
     this.check(data);
     checkLengths(data, loss);
+    if (loss.kind === "policy") checkTemperature(loss.temperature);
     const sums = await Promise.all(this.shares(data).map(({ replica, share }) => replica.accumulate(share, loss)));
     const total = (key: "loss" | "kl" | "clipped" | "entropy" | "weight" | "tokens"): number => sums.reduce((a, s) => a + s[key], 0);
     const weight = total("weight") || 1;
@@ -167,6 +169,11 @@ class LocalEngine implements Engine {
   async close(): Promise<void> {
     await Promise.all(this.replicas.map((r) => r.close()));
   }
+}
+
+/** Greedy completions are recorded at temperature 1, and compared at it. */
+function checkTemperature(temperature: number): void {
+  if (!(temperature > 0)) throw new RangeError(`temperature is ${temperature}: log-probabilities need one above 0; for greedy completions it is 1`);
 }
 
 function checkLengths(data: readonly Datum[], loss: LossSpec): void {

@@ -53,6 +53,10 @@ describe("adapters", () => {
     const again = await open({ adapter: adapterDir });
     expect(await again.forward(data)).toEqual(trained);
     const sampled = await again.sample(tiny.prompts.map((prompt) => ({ prompt, seeds: [1] })), { maxTokens: 8, temperature: 1 });
+    // The start policy of this engine is the base with the adapter that it was given.
+    await train(again, 1);
+    expect(await again.forward(data)).not.toEqual(trained);
+    expect(await again.forward(data, { weights: "reference" })).toEqual(trained);
     await again.close();
 
     const { modules, rank, alpha } = readAdapter(adapterDir);

@@ -54,7 +54,7 @@ export class LocalModel {
   private readonly sessions: Sessions;
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
   private readonly trainableNames: ReadonlySet<string>;
-  /** The start policy, for the KL term; made when first asked for. */
+  /** The start policy's trainable tensors, for the KL term; null: the base without adapters. */
   private reference: FloatArray | null = null;
 
   constructor(
@@ -77,9 +77,10 @@ export class LocalModel {
     await this.sessions.release(decodeKey);
   }
 
-  /** Freezes the present weights as the reference policy. With adapters the reference is the base itself. */
+  /** Freezes the present weights as the reference policy. Adapters that are nothing yet leave the base itself. */
   keepReference(): void {
-    if (!this.options.lora) this.reference = this.trainable.flat.slice();
+    const nothing = this.options.lora !== null && [...this.trainable.shapes.keys()].every((name) => !name.endsWith("lora_B.weight") || this.trainable.view(name).every((w) => w === 0));
+    this.reference = nothing ? null : this.trainable.flat.slice();
   }
 
   /** Value of a parameter for a run. */
@@ -130,7 +131,7 @@ export class LocalModel {
   async logprobs(data: readonly Row[], batches: readonly MicroBatch[], into: number[][], options: { useReference: boolean; temperature: number }): Promise<void> {
     const pack: PackOptions = { mode: "logprobs", temperature: options.temperature };
     for (const batch of batches) {
-      const runnable = await this.trainGraph(batch, "logprobs", !options.useReference);
+      const runnable = await this.trainGraph(batch, "logprobs", !options.useReference || this.reference !== null);
       const feeds = trainFeedsOf(this.config, data, batch, pack, this.allocate);
       const out = await this.run(runnable, feeds, options.useReference, { [completionRowsSize]: batch.completionRows });
       takeRows(data, batch, out[trainOutputs.logprobs], into);
