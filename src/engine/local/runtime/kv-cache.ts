@@ -31,8 +31,8 @@ export class KvCache implements Layout {
 
   constructor(
     private readonly config: TextConfig,
-    readonly lanes: number,
-    readonly group: number,
+    private readonly lanes: number,
+    private readonly group: number,
     layout: Layout,
   ) {
     this.grow(layout);

@@ -3,14 +3,13 @@
  * completions share a lane; all lanes decode together, a lane that ends gives its place to a prompt that waits, and the
  * batch shrinks when none waits.
  */
-import { RandomStream } from "../../../util/random.js";
 import { UserError } from "../../../util/errors.js";
 import type { SampledSequence, SampleRequest, SamplingParams } from "../../engine.js";
 import { decodeFeeds } from "../model/feeds.js";
 import { promptPositions, TextRotation } from "../model/geometry.js";
 import { buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model/sample-graphs.js";
 import { chooseToken } from "./choose.js";
-import { KvCache, type PrefixKeysValues } from "./kv-cache.js";
+import { jobsOf, Lanes, type Place, type Prefilled, type Row } from "./lanes.js";
 import type { LocalModel } from "./model.js";
 import { prefixFeeds, visionFeedsOf, visionShape, type Feed } from "./pack.js";
 
@@ -23,43 +22,8 @@ export interface SamplerOptions {
   readonly decode: (tokens: readonly number[]) => string;
 }
 
-interface Prefilled extends PrefixKeysValues {
-  /** Position of the first completion token. */
-  readonly next: number;
-}
-
-/** Completions of one request that decode side by side. */
-interface Job {
-  readonly request: number;
-  /** Index of the first of them among the request's. */
-  readonly first: number;
-  readonly seeds: readonly number[];
-}
-
-interface Row {
-  readonly completion: number;
-  readonly random: RandomStream;
-  readonly tokens: number[];
-  readonly logprobs: number[];
-}
-
-interface Lane {
-  readonly request: number;
-  readonly prefill: Prefilled;
-  /** One a slot; null: ended, or never used. */
-  readonly rows: (Row | null)[];
-}
-
-/** A row under way and where it stands. */
-interface Place {
-  readonly lane: number;
-  readonly slot: number;
-  readonly row: Row;
-}
-
 const prefillBatch = 8;
-const placeBucket = 32;
-const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
+const prefixBucket = 8;
 
 export class Sampler {
   private readonly rotation: TextRotation;
@@ -77,7 +41,7 @@ export class Sampler {
     const { config } = this.model;
     const prompts = indices.map((i) => requests[i].prompt);
     const positions = prompts.map((p) => promptPositions(p, config.imageToken, config.vision.merge));
-    const prefix = roundUp(Math.max(...prompts.map((p) => p.tokens.length - 1)), 8);
+    const prefix = Math.max(1, ...prompts.map((p) => Math.ceil((p.tokens.length - 1) / prefixBucket))) * prefixBucket;
     const shape: PrefillShape = { prompts: prompts.length, prefix, vision: visionShape(prompts) };
     const runnable = await this.model.compile(JSON.stringify(["prefill", shape]), () => buildPrefillGraph(this.model.graphContext, shape));
     const feeds: Record<string, Feed> = prefixFeeds(prompts, positions, prefix, this.rotation, this.model.allocate);
@@ -137,70 +101,50 @@ export class Sampler {
     const waiting = jobsOf(requests, group);
     const toPrefill = requests.flatMap((r, i) => (r.seeds.length > 0 ? [i] : []));
     const prefilled = new Map<number, Prefilled>();
-    // Rows that ended leave idle slots behind: twice the lanes keep the batch full.
-    const mostLanes = Math.min(waiting.length, 2 * Math.ceil(slots / group));
-    const cache = new KvCache(this.model.config.text, mostLanes, group, { prefix: placeBucket / 2, own: placeBucket });
-    const lanes: Lane[] = [];
-
-    const start = async (at: number): Promise<void> => {
-      const job = waiting.shift();
-      if (!job) return;
-      const { request, first, seeds } = job;
+    const prefillOf = async (request: number): Promise<Prefilled> => {
       if (!prefilled.has(request)) {
         for (const [index, done] of await this.prefill(requests, toPrefill.splice(0, prefillBatch))) prefilled.set(index, done);
       }
-      const prefill = prefilled.get(request);
-      if (!prefill) throw new Error("a lane was started before its prompt");
-      if (waiting.at(0)?.request !== request) prefilled.delete(request);
-      if (prefill.places > cache.prefix) cache.grow({ prefix: roundUp(prefill.places, placeBucket / 2), own: cache.own });
-      cache.storePrefix(at, prefill);
-      const row = (slot: number): Row => ({ completion: first + slot, random: new RandomStream(seeds[slot]), tokens: [], logprobs: [] });
-      lanes[at] = { request, prefill, rows: Array.from({ length: group }, (_, slot) => (slot < seeds.length ? row(slot) : null)) };
+      const done = prefilled.get(request);
+      if (!done) throw new Error("a lane was started before its prompt");
+      return done;
     };
-    const placesOf = (): Place[] => lanes.flatMap(({ rows }, lane) => rows.flatMap((row, slot) => (row ? [{ lane, slot, row }] : [])));
-
-    let places: Place[] = [];
+    // Rows that ended leave idle slots behind: twice the lanes keep the batch full.
+    const lanes = new Lanes(this.model.config.text, Math.min(waiting.length, 2 * Math.ceil(slots / group)), group);
+    let running = 0;
     for (;;) {
-      for (let free = slots - places.length; waiting.length > 0 && waiting[0].seeds.length <= free && lanes.length < mostLanes; ) {
-        free -= waiting[0].seeds.length;
-        await start(lanes.length);
+      for (let job = waiting.at(0); job !== undefined && job.seeds.length <= slots - running && !lanes.full; job = waiting.at(0)) {
+        waiting.shift();
+        lanes.start(job, await prefillOf(job.request));
+        running += job.seeds.length;
+        if (waiting.at(0)?.request !== job.request) prefilled.delete(job.request);
       }
-      places = placesOf();
+      const places = lanes.places();
       if (places.length === 0) return results;
       if (aborted()) throw new Error("sampling was aborted");
-      await this.step(requests, lanes, places, cache, params);
-      for (const { lane, slot, row } of places) {
+      await this.step(requests, lanes, places, params);
+      const ended = places.filter(({ row, request }) => {
         const stopReason = this.stopped(row, params);
-        if (stopReason === null) continue;
-        const { request, rows } = lanes[lane];
-        results[request][row.completion] = { tokens: row.tokens, logprobs: row.logprobs, stopReason };
-        rows[slot] = null;
-      }
-      for (let lane = lanes.length - 1; lane >= 0; lane--) {
-        if (lanes[lane].rows.some((row) => row !== null)) continue;
-        const last = lanes.length - 1;
-        if (lane !== last) {
-          cache.move(last, lane);
-          lanes[lane] = lanes[last];
-        }
-        lanes.pop();
-      }
-      places = placesOf();
+        if (stopReason !== null) results[request][row.completion] = { tokens: row.tokens, logprobs: row.logprobs, stopReason };
+        return stopReason !== null;
+      });
+      lanes.remove(ended);
+      running -= ended.length;
     }
   }
 
   /** Decodes one token for every row under way and stores its keys and values. */
-  private async step(requests: readonly SampleRequest[], lanes: readonly Lane[], places: readonly Place[], cache: KvCache, params: SamplingParams): Promise<void> {
+  private async step(requests: readonly SampleRequest[], lanes: Lanes, places: readonly Place[], params: SamplingParams): Promise<void> {
     const { text } = this.model.config;
     const { half } = this.rotation;
     const width = text.keyHeads * text.headDim;
-    const longest = Math.max(...places.map(({ row }) => row.tokens.length));
-    if (longest >= cache.own) cache.grow({ prefix: cache.prefix, own: roundUp(longest + 1, placeBucket) });
-    const { group, prefix, own } = cache;
+    lanes.reserve(places);
+    const { cache, group } = lanes;
+    const { prefix, own } = cache;
     const truncated = (params.topP ?? 1) < 1 || (params.topK ?? 0) > 0;
     const greedy = params.temperature === 0;
     const shape: DecodeShape = { group, choose: greedy ? "greedy" : truncated ? "logprobs" : "draw" };
-    const sizes = { rows: places.length, lanes: lanes.length, prefix, own, places: prefix + own + 1 };
+    const sizes = { rows: places.length, lanes: lanes.count, prefix, own, places: prefix + own + 1 };
 
     const tokens = new BigInt64Array(sizes.rows);
     const cos = new Float32Array(sizes.rows * half);
@@ -209,8 +153,7 @@ export class Sampler {
     const slotRows = new BigInt64Array(sizes.lanes * group);
     const rowSlots = new BigInt64Array(sizes.rows);
     const mask = new Float32Array(sizes.lanes * group * sizes.places).fill(-1e9);
-    for (const [r, { lane, slot, row }] of places.entries()) {
-      const { request, prefill } = lanes[lane];
+    for (const [r, { lane, slot, row, request, prefill }] of places.entries()) {
       const { tokens: prompt } = requests[request].prompt;
       tokens[r] = BigInt(row.tokens.length === 0 ? prompt[prompt.length - 1] : row.tokens[row.tokens.length - 1]);
       const position = prefill.next - 1 + row.tokens.length;
@@ -248,11 +191,4 @@ export class Sampler {
       }
     }
   }
-}
-
-/** The completions of each request, at most `group` together. */
-function jobsOf(requests: readonly SampleRequest[], group: number): Job[] {
-  return requests.flatMap(({ seeds }, request) =>
-    Array.from({ length: Math.ceil(seeds.length / group) }, (_, k): Job => ({ request, first: k * group, seeds: seeds.slice(k * group, (k + 1) * group) })),
-  );
 }
