@@ -37,14 +37,16 @@ async function seconds(body) {
   return (performance.now() - started) / 1000;
 }
 
-/** Rounds of ours and theirs, alternately; theirs is null without torch. */
+/** Rounds of ours, theirs and the machine's GEMM, alternately: its speed changes. Theirs is null without torch. */
 async function alternate(ours, theirs) {
   await ours();
   if (theirs) await theirs();
-  const rates = { ours: [], ratios: [] };
+  const rates = { ours: [], ratios: [], toGemm: [] };
   for (let i = 0; i < rounds; i++) {
+    const before = await gemmGflops(3);
     const rate = await ours();
     rates.ours.push(rate);
+    rates.toGemm.push((2 * rate) / (before + (await gemmGflops(3))));
     if (theirs) rates.ratios.push(rate / (await theirs()));
   }
   return { rate: median(rates.ours), ratio: theirs ? median(rates.ratios) : null, ...rates };
@@ -59,7 +61,7 @@ function peerFor(root, model, rows) {
   return new TorchPeer(model.dir, file);
 }
 
-async function measureSize(root, size, gflops, torch, result) {
+async function measureSize(root, size, torch, result) {
   const model = makeModel(root, size);
   if (only.has("train") || only.has("rollout")) {
     const engine = await openEngine(model.dir);
@@ -77,10 +79,11 @@ async function measureSize(root, size, gflops, torch, result) {
         ({ loss: torchLoss, micro } = answer);
         return tokens / answer.seconds;
       });
-      const { rate, ratio, ratios } = await alternate(ours, theirs);
-      const share = (trainFlops(model.config, rows) / tokens) * rate / 1e9 / gflops;
+      const { rate, ratio, ratios, toGemm } = await alternate(ours, theirs);
+      const shares = toGemm.map((perGemm) => ((trainFlops(model.config, rows) / tokens) * perGemm) / 1e9);
+      const share = median(shares);
       result.train.push({ size, tokensPerSecond: rate, gemmShare: share, torchRatio: ratio });
-      print(`train ${size}: ${Math.round(rate)} tokens/s, ${(100 * share).toFixed(1)}% of the GEMM rate${ratio === null ? "" : `, ${ratio.toFixed(2)} × PyTorch (${spread(ratios)}; its micro-batch ${micro})`}`);
+      print(`train ${size}: ${Math.round(rate)} tokens/s, ${(100 * share).toFixed(1)}% of the GEMM rate (${spread(shares.map((s) => 100 * s))})${ratio === null ? "" : `, ${ratio.toFixed(2)} × PyTorch (${spread(ratios)}; its micro-batch ${micro})`}`);
       if (peer && !(Math.abs(loss - torchLoss) < 1e-3 * (1 + Math.abs(loss)))) throw new Error(`the losses differ: ours ${loss}, PyTorch's ${torchLoss}`);
     }
     if (only.has("rollout")) {
@@ -124,7 +127,7 @@ try {
     const gflops = await gemmGflops(Math.max(3, rounds));
     print(`GEMM 2048³: ${gflops.toFixed(0)} GFLOP/s on ${availableParallelism()} cores`);
     const result = { gemmGflops: gflops, train: [], rollout: [], step: [] };
-    for (const size of sizes) await measureSize(root, size, gflops, torch, result);
+    for (const size of sizes) await measureSize(root, size, torch, result);
     if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 } finally {
