@@ -64,8 +64,8 @@ const cases: readonly Case[] = [
   { name: "repeatGroup", shapes: [[2, 1, 3]], build: (g, [x]) => layers.repeatGroup(g, x, 4) },
   { name: "query heads, keys and values", shapes: [[6, 8], [6, 4]], build: (g, [q, k]) => {
       const queries = layers.splitQueryHeads(g, q, [2], 3, 1, 4);
-      const scores = ops.matmul(g, queries, layers.splitValues(g, k, [2], 3, 4), { transB: true });
-      return layers.joinQueryHeads(g, ops.matmul(g, scores, layers.splitValues(g, k, [2], 3, 4)), [2], 3);
+      const scores = ops.matmul(g, queries, layers.splitHeads(g, k, [2], 3, 4), { transB: true });
+      return layers.joinQueryHeads(g, ops.matmul(g, scores, layers.splitHeads(g, k, [2], 3, 4)), [2], 3);
     } },
   { name: "token log-probabilities without the target rows", shapes: [[3, 4]], build: (g, [h]) => {
       const table = g.floats(Array.from({ length: 20 }, (_, i) => Math.sin(i)), [5, 4]);

@@ -194,7 +194,8 @@ export function rotary(g: Graph, x: Tensor, rotation: Rotation, heads: number): 
 }
 
 /**
- * softmax(scale·Q·Kᵀ + mask)·V for queries `[…, Tq, d]`, keys `[…, Tk, d]`, values `[…, Tk, d]` and an additive mask that broadcasts to `[…, Tq, Tk]`.
+ * softmax(scale·Q·Kᵀ + mask)·V for queries `[…, Tq, d]`, keys and values `[…, Tk, d]` and an additive mask that
+ * broadcasts to `[…, Tq, Tk]`.
  */
 export function attention(g: Graph, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scale: number): Tensor {
   const scores = add(g, matmul(g, queries, keys, { transB: true, alpha: scale }), mask);
@@ -325,7 +326,7 @@ export function joinQueryHeads(g: Graph, x: Tensor, batch: readonly number[], t:
 }
 
 /** `[B·T, keyHeads·d]` → `[B, keyHeads, T, d]`. */
-export function splitValues(g: Graph, x: Tensor, batch: readonly number[], t: number, d: number): Tensor {
+export function splitHeads(g: Graph, x: Tensor, batch: readonly number[], t: number, d: number): Tensor {
   const keyHeads = x.shape[1] / d;
   const heads = transpose(g, reshape(g, x, [sizeOf(batch), t, keyHeads, d]), [0, 2, 1, 3]);
   return reshape(g, heads, [...batch, keyHeads, t, d]);

@@ -1,6 +1,6 @@
 /** Graphs of sampling: prefill (a prompt's prefix → keys and values) and decode (one token for each of R rows). */
 import { Graph, type Tensor } from "../graph/graph.js";
-import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitValues, type Rotation } from "../graph/layers.js";
+import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitHeads, type Rotation } from "../graph/layers.js";
 import { gatherRows, reshape, transpose } from "../graph/ops.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, inputNorm, keysValues, type KeysValues } from "./decoder.js";
@@ -48,8 +48,8 @@ export function buildPrefillGraph({ config, shapes, lora }: GraphContext, shape:
     x = decoderLayer(g, w, text, layer, x, rotation, (q, kv) => {
       give(kv);
       const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
-      const keys = splitValues(g, kv.keys, [P], Tp, text.headDim);
-      const out = attention(g, queries, keys, splitValues(g, kv.values, [P], Tp, text.headDim), mask, 1 / Math.sqrt(text.headDim));
+      const keys = splitHeads(g, kv.keys, [P], Tp, text.headDim);
+      const out = attention(g, queries, keys, splitHeads(g, kv.values, [P], Tp, text.headDim), mask, 1 / Math.sqrt(text.headDim));
       return joinQueryHeads(g, out, [P], Tp);
     });
     x = embedded.inject(layer, x);

@@ -5,7 +5,7 @@
  * padding; only attention pads them. Used for log-probabilities and for training.
  */
 import { Graph, type FloatType, type Tensor } from "../graph/graph.js";
-import { attention, joinQueryHeads, repeatGroup, splitQueryHeads, splitValues, tokenLogprobs, type Rotation } from "../graph/layers.js";
+import { attention, joinQueryHeads, repeatGroup, splitQueryHeads, splitHeads, tokenLogprobs, type Rotation } from "../graph/layers.js";
 import { concat, gatherRows, moveRows, reshape, splitRows } from "../graph/ops.js";
 import type { OnnxValue } from "../graph/onnx.js";
 import type { Qwen3VLConfig } from "./config.js";
@@ -104,7 +104,7 @@ export function buildTrainGraph(
     // The prefix's keys and values are repeated for the group: far smaller than the scores that would be joined instead.
     const whole = (prefix: Tensor, own: Tensor): Tensor => {
       const ownHeads = reshape(g, toPlaces(own, text.keyHeads, keyRows, keyPlaces), [P, G, text.keyHeads, Tc, d]);
-      return concat(g, [repeatGroup(g, splitValues(g, prefix, [P, 1], Tp, d), G), ownHeads], 3);
+      return concat(g, [repeatGroup(g, splitHeads(g, prefix, [P, 1], Tp, d), G), ownHeads], 3);
     };
     const out = attention(g, queries, whole(kv.prefix.keys, kv.own.keys), whole(kv.prefix.values, kv.own.values), ownMask, scale);
     const back = moveRows(g, reshape(g, out, [P * G * text.heads * Tc, d]), queryPlaces, queryRows);
@@ -112,7 +112,7 @@ export function buildTrainGraph(
   };
   const attendPrefix = (q: Tensor, kv: KeysValues): Tensor => {
     const queries = splitQueryHeads(g, q, [P], Tp, text.keyHeads, text.headDim);
-    const out = attention(g, queries, splitValues(g, kv.keys, [P], Tp, text.headDim), splitValues(g, kv.values, [P], Tp, text.headDim), prefixMask, scale);
+    const out = attention(g, queries, splitHeads(g, kv.keys, [P], Tp, text.headDim), splitHeads(g, kv.values, [P], Tp, text.headDim), prefixMask, scale);
     return joinQueryHeads(g, out, [P], Tp);
   };
 

@@ -3,6 +3,7 @@ import { RandomStream } from "../../../util/random.js";
 import type { SampleRequest } from "../../engine.js";
 import type { TextConfig } from "../model/config.js";
 import { KvCache, type PrefixKeysValues } from "./kv-cache.js";
+import { roundUp } from "./pack.js";
 
 /** A prompt that was run: its keys and values, and where its completions go on. */
 export interface Prefilled extends PrefixKeysValues {
@@ -49,7 +50,6 @@ export function jobsOf(requests: readonly SampleRequest[], group: number): Job[]
 }
 
 const placeBucket = 32;
-const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
 
 export class Lanes {
   readonly cache: KvCache;

@@ -16,7 +16,7 @@ export interface ModelOptions extends SessionOptions {
   readonly lora: LoraSpec | null;
   /** Most rows of a micro-batch. */
   readonly maxRows: number;
-  /** Weights above which decoding feeds them at every step: a copy in its graph would cost too much memory. */
+  /** Weights above which decoding feeds them at every step, 100 million where not given: a copy in its graph costs memory. */
   readonly mostInGraph?: number;
 }
 
@@ -105,7 +105,7 @@ export class LocalModel {
     const inGraph = this.trainable.flat.length + (this.frozen?.flat.length ?? 0) <= (this.options.mostInGraph ?? 100e6);
     const key = `${decodeKey}${shape.group},${shape.choose}`;
     const runnable = await this.compile(key, () => buildDecodeGraph(this.graphContext, shape, inGraph ? (name) => this.parameter(name) : null));
-    return runnable.run((input) => feeds[input.name] ?? this.parameter(input.name), { ...sizes });
+    return this.run(runnable, feeds, false, { ...sizes });
   }
 
   compile(key: string, build: Parameters<Sessions["get"]>[1]): Promise<RunnableGraph> {

@@ -19,10 +19,13 @@ export interface MicroBatch {
   readonly completionRows: number;
 }
 
-const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
+export const roundUp = (n: number, multiple: number): number => Math.max(1, Math.ceil(n / multiple)) * multiple;
 
 /** Lengths are rounded up so that few shapes, hence few compiled graphs, serve all batches. */
 const buckets = { prefix: 8, completion: 16, patches: 16 } as const;
+
+/** Places for the prefixes of some prompts: all tokens but the last, rounded up. */
+export const prefixPlaces = (prompts: readonly Prompt[]): number => roundUp(Math.max(...prompts.map((p) => p.tokens.length - 1)), buckets.prefix);
 
 /** Shape of the vision part for some prompts, or null when none has an image. */
 export function visionShape(prompts: readonly Prompt[]): TrainShape["vision"] {
@@ -56,7 +59,7 @@ export function microBatches(data: readonly Row[], maxRows: number): MicroBatch[
     shape: {
       prompts: clusters.length,
       group: clusters[0].rows.length,
-      prefix: roundUp(Math.max(...clusters.map((c) => c.prompt.tokens.length - 1)), buckets.prefix),
+      prefix: prefixPlaces(clusters.map((c) => c.prompt)),
       // One place more than the longest needs: padding rows have a place of their own.
       completion: roundUp(1 + Math.max(...clusters.map((c) => longest(c.rows))), buckets.completion),
       vision: visionShape(clusters.map((c) => c.prompt)),

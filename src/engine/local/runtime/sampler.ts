@@ -11,7 +11,7 @@ import { buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model
 import { chooseToken } from "./choose.js";
 import { jobsOf, Lanes, type Place, type Prefilled, type Row } from "./lanes.js";
 import type { LocalModel } from "./model.js";
-import { prefixFeeds, visionFeedsOf, visionShape, type Feed } from "./pack.js";
+import { prefixFeeds, prefixPlaces, visionFeedsOf, visionShape, type Feed } from "./pack.js";
 
 export interface SamplerOptions {
   /** Completions decoded together. */
@@ -23,7 +23,6 @@ export interface SamplerOptions {
 }
 
 const prefillBatch = 8;
-const prefixBucket = 8;
 
 export class Sampler {
   private readonly rotation: TextRotation;
@@ -41,7 +40,7 @@ export class Sampler {
     const { config } = this.model;
     const prompts = indices.map((i) => requests[i].prompt);
     const positions = prompts.map((p) => promptPositions(p, config.imageToken, config.vision.merge));
-    const prefix = Math.max(1, ...prompts.map((p) => Math.ceil((p.tokens.length - 1) / prefixBucket))) * prefixBucket;
+    const prefix = prefixPlaces(prompts);
     const shape: PrefillShape = { prompts: prompts.length, prefix, vision: visionShape(prompts) };
     const runnable = await this.model.compile(JSON.stringify(["prefill", shape]), () => buildPrefillGraph(this.model.graphContext, shape));
     const feeds: Record<string, Feed> = prefixFeeds(prompts, positions, prefix, this.rotation, this.model.allocate);
