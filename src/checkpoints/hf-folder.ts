@@ -35,6 +35,13 @@ export function loadModelFolder(dir: string): ModelFolder {
   return { config: readJsonObject(join(dir, "config.json")), tensors: readCheckpoint(dir), files: readCompanions(dir) };
 }
 
+/** Ids that end a completion: of generation_config.json, else of config.json, else of its text part. */
+export function endTokenIds(generation: JsonObject, config: JsonObject, text: JsonObject): number[] {
+  const value = generation.eos_token_id ?? config.eos_token_id ?? text.eos_token_id;
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  return ids.filter((id): id is number => typeof id === "number");
+}
+
 /** The companion files that exist in `dir`. */
 export function readCompanions(dir: string): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();

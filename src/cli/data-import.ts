@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { collect } from "./collect.js";
 
 interface ImportFlags {
   readonly out: string;
@@ -68,8 +69,4 @@ export function dataImportCommand(): Command {
         process.exitCode = 1;
       }
     });
-}
-
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
 }

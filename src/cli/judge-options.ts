@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { OpenJudgeOptions } from "../judges/llm/open.js";
 import { UserError } from "../util/errors.js";
+import { collect } from "./collect.js";
 import { atLeast } from "./whole-number.js";
 
 /** What every command that asks an LLM judge takes. */
@@ -66,10 +67,6 @@ export function judgeOptionsOf(flags: JudgeFlags): OpenJudgeOptions {
     temperature: flags.judgeTemperature,
     maxTokens: flags.judgeMaxTokens,
   };
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }
 
 function notNegative(text: string): number {

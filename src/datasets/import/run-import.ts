@@ -45,7 +45,7 @@ const width = 4;
 /**
  * Imports a user's own data into `<out>/<split>.jsonl` and `<out>/images`. Rows that cannot be used are told to
  * `onProblem` and passed over. The files appear whole at the end; the same sources give the same files.
- * @throws UserError where a source cannot be read at all, nothing is left, ; the reason of `signal` where it aborts.
+ * @throws UserError where a source cannot be read at all, or nothing is left; the reason of `signal` where it aborts.
  */
 export async function importData(paths: readonly string[], options: ImportOptions): Promise<ImportResult> {
   const out = resolve(options.out);

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readAdapter, writeAdapter } from "../../checkpoints/adapter.js";
-import { expectTensors, loadModelFolder, readJsonObject, saveModelFolder, type JsonObject } from "../../checkpoints/hf-folder.js";
+import { endTokenIds, expectTensors, loadModelFolder, readJsonObject, saveModelFolder, type JsonObject } from "../../checkpoints/hf-folder.js";
 import { readSafetensors, readSafetensorsMetadata, writeSafetensors, type Tensor } from "../../checkpoints/safetensors.js";
 import { UserError } from "../../util/errors.js";
 import { RandomStream, seedFrom } from "../../util/random.js";
@@ -59,10 +59,7 @@ function unflatten(values: Float32Array, shapes: ReadonlyMap<string, readonly nu
 function endTokensOf(folder: string, json: JsonObject): number[] {
   const path = join(folder, "generation_config.json");
   const generation = existsSync(path) ? readJsonObject(path) : {};
-  const text = (json.text_config ?? {}) as JsonObject;
-  const value = generation.eos_token_id ?? json.eos_token_id ?? text.eos_token_id;
-  const ids = Array.isArray(value) ? value : [value];
-  return ids.filter((id): id is number => typeof id === "number");
+  return endTokenIds(generation, json, (json.text_config ?? {}) as JsonObject);
 }
 
 function loraSpec(config: Qwen3VLConfig, { rank, alpha, targets }: LoraOptions): LoraSpec {

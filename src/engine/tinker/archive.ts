@@ -1,5 +1,5 @@
 /** Saved sampler weights: a tar.gz of a PEFT folder, unpacked and written as our own adapters are. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { readAdapter, writeAdapter } from "../../checkpoints/adapter.js";
@@ -29,7 +29,6 @@ export function unpackAdapter(archive: Uint8Array, dir: string, baseModel: strin
   if (missing !== undefined) throw new UserError(`the server's saved weights hold no ${missing} (only ${[...files.keys()].join(", ")}): not a PEFT adapter`);
   const temporary = mkdtempSync(join(dir, ".unpack-"));
   try {
-    mkdirSync(temporary, { recursive: true });
     for (const name of names) writeFileSync(join(temporary, name), files.get(name) ?? "");
     // Servers leave out which modules were trained; PEFT would guess them from the model's kind.
     writeAdapter(dir, { ...readAdapter(temporary), baseModel });

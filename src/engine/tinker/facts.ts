@@ -1,6 +1,7 @@
 /** What the engine must know of the model that it does not hold: from the Hugging Face folder that tokenises for it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { endTokenIds } from "../../checkpoints/hf-folder.js";
 import { UserError } from "../../util/errors.js";
 import { isRecord, readJsonObject, type JsonObject } from "../../util/json-file.js";
 
@@ -20,11 +21,10 @@ export function readModelFacts(folder: string): ModelFacts {
   if (vocabularySize === null) throw new UserError(`${path} has no vocab_size. ${wayOut}`);
   const generationPath = join(folder, "generation_config.json");
   const generation: JsonObject = existsSync(generationPath) ? readJsonObject(generationPath, wayOut) : {};
-  const end = generation.eos_token_id ?? config.eos_token_id ?? text.eos_token_id;
   return {
     vocabularySize,
     maxPositions: number(text.max_position_embeddings),
-    endTokens: (Array.isArray(end) ? (end as unknown[]) : [end]).filter((id): id is number => typeof id === "number"),
+    endTokens: endTokenIds(generation, config, text),
     imageToken: number(config.image_token_id),
   };
 }

@@ -1,6 +1,7 @@
 /** Saving: on the server under a new name, here where it lies and, where it can be downloaded, the adapter itself. */
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { COMPANION_FILES } from "../../checkpoints/hf-folder.js";
 import { unpackAdapter } from "./archive.js";
 import type { Pending } from "./client.js";
 import { TinkerError } from "./errors.js";
@@ -8,21 +9,7 @@ import { type Manifest, writeManifest } from "./manifest.js";
 import type { Model, Start, TinkerSession } from "./session.js";
 
 /** What makes a folder of weights a model that can be named as the next run's start. */
-const companions = [
-  "config.json",
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "vocab.json",
-  "merges.txt",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "chat_template.jinja",
-  "chat_template.json",
-  "preprocessor_config.json",
-  "processor_config.json",
-  "video_preprocessor_config.json",
-];
+const companions = ["config.json", "added_tokens.json", "video_preprocessor_config.json", ...COMPANION_FILES];
 
 export class SavedWeights {
   /** @param folder the model's own folder: tokenizer and configuration come from there. */

@@ -1,5 +1,6 @@
 /** The models of one engine on the server: creating and replacing them, and submitting to them in order. */
 import { randomUUID } from "node:crypto";
+import { sleep } from "../../util/waiting.js";
 import type { Pending, TinkerClient } from "./client.js";
 import { TinkerError } from "./errors.js";
 
@@ -102,7 +103,7 @@ export class TinkerSession {
         if (error.fault === "gone" && error.status === 404) {
           // It may still be on its way through the server.
           if (++misses > 3) return null;
-          await new Promise((done) => setTimeout(done, 300));
+          await sleep(300);
           continue;
         }
         if (error.fault === "unavailable") throw error;

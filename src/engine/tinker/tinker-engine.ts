@@ -54,12 +54,6 @@ export interface EngineParts {
   readonly log: (line: string) => void;
 }
 
-/** Weights published for sampling, and the update that they are from. */
-interface Published {
-  readonly version: number;
-  readonly samplingSession: string;
-}
-
 export class TinkerEngine implements Engine {
   readonly capabilities: EngineCapabilities;
   private model: Model;
@@ -69,8 +63,8 @@ export class TinkerEngine implements Engine {
   /** Updates since `saved`: with none the model can be replaced without loss. */
   private unsaved = 0;
   private steps = 0;
-  private version = 0;
-  private published: Promise<Published> | null = null;
+  /** Sampling session of the current weights. */
+  private published: Promise<string> | null = null;
   private publications = 0;
   private sampleSeq = 0;
   private reviving: Promise<void> | null = null;
@@ -184,7 +178,7 @@ export class TinkerEngine implements Engine {
   private async sampleNow(requests: readonly SampleRequest[], params: SamplingParams, signal?: AbortSignal): Promise<SampledSequence[][]> {
     for (let attempt = 0; ; attempt++) {
       const publication = this.publish();
-      const { samplingSession } = await abortable(publication, signal);
+      const samplingSession = await abortable(publication, signal);
       try {
         return await this.parts.sampler.sample(requests, params, () => ({ samplingSession, seqId: this.sampleSeq++ }), signal);
       } catch (error) {
@@ -196,8 +190,8 @@ export class TinkerEngine implements Engine {
   }
 
   /** The current weights, ready for sampling. Asked for at once, so that updates submitted later do not change them. */
-  private publish(): Promise<Published> {
-    this.published ??= this.saveForSampler(this.model, this.version);
+  private publish(): Promise<string> {
+    this.published ??= this.saveForSampler(this.model);
     const published = this.published;
     published.catch(() => {
       if (this.published === published) this.published = null;
@@ -205,13 +199,13 @@ export class TinkerEngine implements Engine {
     return published;
   }
 
-  private async saveForSampler(model: Model, version: number): Promise<Published> {
+  private async saveForSampler(model: Model): Promise<string> {
     const { session } = this.parts;
-    const save = async (): Promise<Published> => {
+    const save = async (): Promise<string> => {
       const pending = await session.submit(model, (seq) => session.client.saveForSampler(model.id, seq, { samplingSessionSeqId: this.publications++ }));
       const { sampling_session_id: samplingSession } = await pending.result();
       if (!samplingSession) throw new TinkerError("rejected", "the server saved weights for sampling and named no sampling session");
-      return { version, samplingSession };
+      return samplingSession;
     };
     try {
       return await save();
@@ -239,7 +233,6 @@ export class TinkerEngine implements Engine {
         weight_decay: params.weightDecay,
         grad_clip_norm: params.maxGradNorm,
       });
-      this.version++;
       this.published = null;
       this.unsaved++;
       await backward?.result();
@@ -299,7 +292,6 @@ export class TinkerEngine implements Engine {
     this.waiting = [];
     this.poisoned = false;
     this.published = null;
-    this.version++;
   }
 
   /** A gradient left in a model's place would be the next model's: some servers do not clear it. */
