@@ -24,7 +24,7 @@ if (python === null) {
   it.skip(skipMessage, () => undefined);
 } else {
   describe("SkyRL's server", () => {
-    const { tiny, folder, model, url, open, restart } = tinySkyrl(python, 20);
+    const { tiny, folder, model, url, open, restart } = tinySkyrl(python, 20, { pause: 0.2 });
 
     const prompts: Prompt[] = ["What is in the lung?", "See the scan: what is it?", "A nodule"].map((text) => ({ tokens: tiny.tokenizer.encode(text), images: [] }));
     const random = new RandomStream(8);

@@ -4,6 +4,10 @@ The server is the installed package's, unchanged, but for two things. It starts 
 started with this interpreter. And two modules of the JAX backend import PyTorch and PEFT by name for what this backend
 does not do (images through vLLM) or does in one line (PEFT's adapter_config.json); where they are not installed, a
 stand-in of the same shape is used, so that a continuous-integration machine need not install CUDA.
+
+Its engine looks for passes, then for everything else that waits, and runs what it found in this order. --pause makes it
+wait between the two, which is what a busy machine does: a step can then be found, and run, before the pass that came
+ahead of it.
 """
 
 import argparse
@@ -12,6 +16,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 import types
 import typing
 from pathlib import Path
@@ -20,6 +25,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENGINE = "run-engine"
+PAUSE = "BREAKWATER_SERVE_PAUSE"
 
 
 def stand_in() -> None:
@@ -55,7 +61,9 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="folder of the database and the checkpoints")
     parser.add_argument("--backend-config", default="{}", help="JSON, see skyrl.backends.jax.JaxBackendConfig")
     parser.add_argument("--session-timeout", type=int, default=300)
+    parser.add_argument("--pause", type=float, default=0, help="seconds between the engine's looks")
     args = parser.parse_args()
+    os.environ[PAUSE] = str(args.pause)
 
     import uvicorn
     from skyrl.tinker import api
@@ -82,6 +90,15 @@ def main() -> None:
 def run_engine() -> None:
     from skyrl.tinker import engine
 
+    pause = float(os.environ.get(PAUSE, "0"))
+    find = engine.TinkerEngine.find_single_requests
+
+    def find_later(self: engine.TinkerEngine, session: object) -> dict:
+        time.sleep(pause)
+        return find(self, session)
+
+    if pause > 0:
+        engine.TinkerEngine.find_single_requests = find_later
     del sys.argv[1]
     engine.main()
 

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly port?: number;
   readonly backend?: Readonly<Record<string, unknown>>;
   readonly sessionTimeout?: number;
+  /** Seconds between the engine's look for passes and that for steps. */
+  readonly pause?: number;
   /** Compile fast code slowly (false) or slow code fast: for tests that compute little. */
   readonly quickCompile?: boolean;
 }
@@ -51,6 +53,7 @@ export class SkyrlServer {
     const log = openSync(join(options.folder, "server.log"), "a");
     const args = [join(scripts, "serve.py"), "--base-model", options.model, "--port", String(port), "--root", options.folder, "--backend-config", JSON.stringify(backend)];
     if (options.sessionTimeout !== undefined) args.push("--session-timeout", String(options.sessionTimeout));
+    if (options.pause !== undefined) args.push("--pause", String(options.pause));
     // What one server has compiled the next need not compile again.
     const env = { ...process.env, ...(options.quickCompile ? { XLA_FLAGS: "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" } : {}), JAX_COMPILATION_CACHE_DIR: join(cache, "skyrl-jit"), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS: "0", JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES: "-1" };
     // A process group of its own: the server has its engine as a child, and both are to be killed.

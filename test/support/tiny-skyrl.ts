@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { createTinkerEngine, type TinkerEngine, type TinkerEngineOptions } from "../../src/engine/tinker/index.js";
-import { SkyrlServer, writeTextCheckpoint } from "./skyrl-server.js";
+import { SkyrlServer, writeTextCheckpoint, type ServerOptions } from "./skyrl-server.js";
 import { createTinyModel, type TinyModel } from "./tiny-model.js";
 
 export interface TinySkyrl {
@@ -18,7 +18,7 @@ export interface TinySkyrl {
 }
 
 /** SkyRL's server with a tiny model for the tests of a file: ready before them, killed and removed after them. */
-export function tinySkyrl(python: string, patienceSeconds: number): TinySkyrl {
+export function tinySkyrl(python: string, patienceSeconds: number, serverOptions: Partial<ServerOptions> = {}): TinySkyrl {
   const tiny = createTinyModel();
   const folder = mkdtempSync(join(tmpdir(), "breakwater-skyrl-"));
   const model = join(folder, "model");
@@ -27,7 +27,7 @@ export function tinySkyrl(python: string, patienceSeconds: number): TinySkyrl {
     createTinkerEngine({ baseUrl: server.url, model, loraRank: 4, seed: 1, patienceSeconds, ...options });
   beforeAll(async () => {
     writeTextCheckpoint(python, tiny.folder, model);
-    server = await SkyrlServer.start({ python, model, folder, quickCompile: true });
+    server = await SkyrlServer.start({ python, model, folder, quickCompile: true, ...serverOptions });
     // The first passes compile; on a machine with other work that takes minutes.
     await (await open()).close();
   }, 600_000);

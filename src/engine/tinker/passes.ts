@@ -16,6 +16,14 @@ export interface Row {
 /** Prompt and completion tokens of all rows. */
 export const tokensOf = (rows: readonly Row[]): number => rows.reduce((sum, { prompt, completion }) => sum + prompt.tokens.length + completion.length, 0);
 
+/** A pass that is under way. Both reject with what it failed with. */
+export interface BackwardPass {
+  /** Per row, log-probabilities of the completion's tokens. */
+  readonly result: () => Promise<number[][]>;
+  /** Until a step may be submitted that is to apply this pass: at once on a server that keeps their order. */
+  readonly beforeStep: () => Promise<void>;
+}
+
 /** Log-probabilities that two passes of the same weights may differ by, nats. */
 const sameLogprob = 1e-3;
 
@@ -37,11 +45,13 @@ export class Passes {
   }
 
   /** Adds the gradient of one loss over all rows. Submitted when this returns; `result` waits. */
-  async backward(model: Model, rows: readonly Row[], loss: ServerLoss): Promise<{ result: () => Promise<number[][]> }> {
+  async backward(model: Model, rows: readonly Row[], loss: ServerLoss): Promise<BackwardPass> {
     const parts = this.split(rows, await this.data(rows, loss.terms));
     const pending: Pending<ForwardBackwardOutput>[] = [];
     for (const { data, rows: part } of parts) pending.push(await this.submitOnce(model, part, data, loss));
-    return { result: () => this.join(parts.map(({ rows: part }) => part), pending) };
+    let joined: Promise<number[][]> | null = null;
+    const result = (): Promise<number[][]> => (joined ??= this.join(parts.map(({ rows: part }) => part), pending));
+    return { result, beforeStep: async () => void (this.session.client.traits.keepsOrder || (await result())) };
   }
 
   /** Submits an optimiser step; one whose answer is lost is looked for before it is sent again. */

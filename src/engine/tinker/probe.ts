@@ -19,6 +19,7 @@ export async function measureReduction(passes: Passes, model: Model): Promise<Re
   };
   const norm = async (weight: number, count: number): Promise<number | undefined> => {
     const backward = await passes.backward(model, new Array<Row>(count).fill(row), loss(weight, count));
+    await backward.beforeStep();
     const step = await passes.optimStep(model, still);
     await backward.result();
     return gradNormOf((await step.result()).metrics);

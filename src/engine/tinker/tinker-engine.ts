@@ -26,7 +26,7 @@ import type { ModelFacts } from "./facts.js";
 import { finite, fusedLoss, linearLoss, lossAt, type Reduction } from "./losses.js";
 import { SharedLock } from "./lock.js";
 import { readManifest } from "./manifest.js";
-import { tokensOf, type Passes, type Row } from "./passes.js";
+import { tokensOf, type BackwardPass, type Passes, type Row } from "./passes.js";
 import { gradNormOf } from "./probe.js";
 import { lostWeights, type Sampler } from "./sampling.js";
 import type { SavedWeights } from "./saving.js";
@@ -70,7 +70,7 @@ export class TinkerEngine implements Engine {
   private reviving: Promise<void> | null = null;
   /** `exact`: data whose gradient has not been sent yet, with the slope of their loss. */
   private waiting: { readonly row: Row; readonly gradients: readonly number[] }[] = [];
-  /** `fused`: passes whose gradient the server holds. */
+  /** Passes whose gradient the server holds: of `fused` until a step, of `exact` while one is under way or if it failed. */
   private accumulated = 0;
   private poisoned = false;
   private warned = false;
@@ -217,34 +217,37 @@ export class TinkerEngine implements Engine {
   }
 
   private async stepNow(waiting: readonly { readonly row: Row; readonly gradients: readonly number[] }[], params: AdamWParams): Promise<OptimStepResult> {
-    const { passes, reduction } = this.parts;
+    const { passes, reduction, loss } = this.parts;
+    if (loss === "exact" && this.accumulated > 0) await this.dropGradient();
     const { model } = this;
-    const rows = waiting.map(({ row }) => row);
-    let submitted = false;
-    try {
-      const backward = rows.length > 0 ? await passes.backward(model, rows, linearLoss(waiting.map(({ gradients }) => gradients), reduction)) : null;
-      submitted = backward !== null;
-      // Both are under way before either is waited for: the server can do them in one turn.
-      const step = await passes.optimStep(model, {
-        learning_rate: params.learningRate,
-        beta1: params.beta1,
-        beta2: params.beta2,
-        eps: params.eps,
-        weight_decay: params.weightDecay,
-        grad_clip_norm: params.maxGradNorm,
-      });
-      this.published = null;
-      this.unsaved++;
-      await backward?.result();
-      const { metrics } = await step.result();
-      this.steps++;
-      this.accumulated = 0;
-      return { gradNorm: gradNormOf(metrics) ?? 0 };
-    } catch (error) {
-      // What the server has of this step is not known: only a saved state is.
-      if (submitted && error instanceof TinkerError) this.unsaved++;
-      throw error;
+    let backward: BackwardPass | null = null;
+    if (waiting.length > 0) {
+      this.accumulated++;
+      backward = await passes.backward(model, waiting.map(({ row }) => row), linearLoss(waiting.map(({ gradients }) => gradients), reduction));
+      await backward.beforeStep();
     }
+    // From here on the server may have stepped, whatever becomes of the answer: only a saved state is known to be there.
+    this.unsaved++;
+    const step = await passes.optimStep(model, {
+      learning_rate: params.learningRate,
+      beta1: params.beta1,
+      beta2: params.beta2,
+      eps: params.eps,
+      weight_decay: params.weightDecay,
+      grad_clip_norm: params.maxGradNorm,
+    });
+    this.published = null;
+    await backward?.result();
+    const { metrics } = await step.result();
+    this.steps++;
+    this.accumulated = 0;
+    return { gradNorm: gradNormOf(metrics) ?? 0 };
+  }
+
+  /** Of a batch whose pass failed a part may be on the server, where it would be added to the next batch. */
+  private async dropGradient(): Promise<void> {
+    if (this.unsaved > 0) throw new TinkerError("failed", "a gradient of a batch that failed is left on the server");
+    await this.replace(this.saved);
   }
 
   /** Runs `body`; a model that the server lost is made again where nothing is lost with it. */
@@ -265,10 +268,12 @@ export class TinkerEngine implements Engine {
   }
 
   private async revive(error: TinkerError): Promise<void> {
-    if (this.unsaved > 0 || this.accumulated > 0) throw error;
+    // With `exact` all that a gradient was made of is still here.
+    if (this.unsaved > 0 || (this.parts.loss === "fused" && this.accumulated > 0)) throw error;
     this.reviving ??= (async () => {
       this.parts.log(`the server lost the model (${error.message}): it is made again from ${this.saved.weights ?? "the base model"}`);
       this.model = await this.parts.session.create(this.saved, { optimizer: true });
+      this.accumulated = 0;
       this.published = null;
       this.referenceModel = null;
     })().finally(() => (this.reviving = null));

@@ -7,6 +7,11 @@ import { clientConfigSchema } from "./schemas.js";
 export interface ServerTraits {
   /** A repeated sequence number is not acted on again. */
   readonly dedup: boolean;
+  /**
+   * A step that waits behind a pass is never run before it. SkyRL's engine looks for passes first and for steps after
+   * that: of two that arrive between the looks it finds the step alone, and runs it without the gradient.
+   */
+  readonly keepsOrder: boolean;
   readonly protobuf: boolean;
   /** Binary bodies may be compressed. */
   readonly zstd: boolean;
@@ -24,7 +29,7 @@ const openapiSchema = z.object({
 });
 
 /** Where a service describes itself nowhere it is taken for the hosted one, which the official SDK is written for. */
-const hosted = { dedup: true, protobuf: true, clipsGradient: true };
+const hosted = { dedup: true, keepsOrder: true, protobuf: true, clipsGradient: true };
 
 export async function readTraits(http: Http, { wire, sdkVersion }: { wire: "auto" | "json" | "protobuf"; sdkVersion: string }): Promise<ServerTraits> {
   const described = openapiSchema.safeParse(await optional(http, { method: "GET", path: "/openapi.json" }));
@@ -41,10 +46,11 @@ export async function readTraits(http: Http, { wire, sdkVersion }: { wire: "auto
   };
 }
 
-function fromDescription({ paths, components }: z.infer<typeof openapiSchema>): Pick<ServerTraits, "dedup" | "protobuf" | "clipsGradient"> {
+function fromDescription({ paths, components }: z.infer<typeof openapiSchema>): Pick<ServerTraits, "dedup" | "keepsOrder" | "protobuf" | "clipsGradient"> {
   const has = (schema: string, property: string): boolean => components.schemas[schema]?.properties?.[property] !== undefined;
   return {
     dedup: has("OptimStepRequest", "seq_id"),
+    keepsOrder: false,
     // A JSON-only server describes the body; one that reads both forms reads it by hand and describes none.
     protobuf: paths["/api/v1/forward_backward"]?.post?.requestBody === undefined,
     clipsGradient: has("AdamParams", "grad_clip_norm"),
