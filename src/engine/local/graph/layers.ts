@@ -286,20 +286,24 @@ export function tokenLogprobs(
 ): TokenLogprobs & { readonly targetRows: (logprobGrad: Tensor) => Tensor } {
   const [n, width] = hidden.shape;
   const vocabulary = table.shape[0];
-  const raw = g.node("Gemm", [hidden, table], [n, vocabulary], { attributes: { transB: 1 } });
-  const logits = g.node("Mul", [raw, inverseTemperature], raw.shape);
-  const all = g.node("LogSoftmax", [logits], raw.shape, { attributes: { axis: -1 } });
+  // As few passes as can be over what is as wide as the vocabulary.
+  const scaledHidden = g.node("Mul", [hidden, inverseTemperature], [n, width]);
+  const logits = g.node("Gemm", [scaledHidden, table], [n, vocabulary], { attributes: { transB: 1 } });
+  const all = g.node("LogSoftmax", [logits], logits.shape, { attributes: { axis: -1 } });
   const column = reshape(g, targets, [n, 1]);
-  const logprobs = reshape(g, g.composite(() => g.node("GatherElements", [all, column], [n, 1], { attributes: { axis: 1 } })), [n]);
-  const probabilities = g.node("Exp", [all], raw.shape);
-  const plogp = g.node("ReduceSum", [g.node("Mul", [probabilities, all], raw.shape), g.ints([-1])], [n], { attributes: { keepdims: 0 } });
-  const entropy = g.node("Neg", [plogp], [n]);
-  const weighted = (d: Tensor): Tensor => g.node("Mul", [reshape(g, g.node("Mul", [d, inverseTemperature], [n]), [n, 1]), hidden], [n, width]);
+  const ofTargets = (x: Tensor): Tensor => reshape(g, g.composite(() => g.node("GatherElements", [x, column], [n, 1], { attributes: { axis: 1 } })), [n]);
+  const logprobs = ofTargets(all);
+  const probabilities = g.node("Exp", [all], logits.shape);
+  const expected = g.node("Gemm", [probabilities, table], [n, width]);
+  // H = log Z − Σ p·logit, and Σ p·logit = h·Σ p·(row of the table).
+  const meanLogit = g.node("ReduceSum", [g.node("Mul", [scaledHidden, expected], [n, width]), g.ints([-1])], [n], { attributes: { keepdims: 0 } });
+  const logSum = g.node("Sub", [ofTargets(logits), logprobs], [n]);
+  const entropy = g.node("Sub", [logSum, meanLogit], [n]);
+  const weighted = (d: Tensor): Tensor => g.node("Mul", [reshape(g, d, [n, 1]), scaledHidden], [n, width]);
   g.record([hidden, table], [logprobs], ([d]) => {
     if (!d) return [null, null];
     const scaled = reshape(g, g.node("Mul", [d, inverseTemperature], [n]), [n, 1]);
     const targetEmbeddings = g.node("Gather", [table, targets], [n, width], { attributes: { axis: 0 } });
-    const expected = g.node("Gemm", [probabilities, table], [n, width]);
     return [
       hidden.needsGrad ? g.node("Mul", [g.node("Sub", [targetEmbeddings, expected], [n, width]), scaled], [n, width]) : null,
       table.needsGrad ? g.node("Neg", [g.node("Gemm", [probabilities, weighted(d)], table.shape, { attributes: { transA: 1 } })], table.shape) : null,

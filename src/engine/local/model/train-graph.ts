@@ -137,8 +137,8 @@ export function buildTrainGraph(
   const targets = g.input(trainFeeds.targets, [M], "int64");
   const head = tokenLogprobs(g, hidden, w.get(headName(config)), targets, g.input(trainFeeds.inverseTemperature, []));
   g.output(trainOutputs.logprobs, head.logprobs);
-  g.output(trainOutputs.entropy, head.entropy);
   if (mode === "logprobs") return { ...g.build(), gradients: [] };
+  g.output(trainOutputs.entropy, head.entropy);
 
   const loss = policyLoss(g, head.logprobs, mode);
   g.output(trainOutputs.loss, loss.loss);
