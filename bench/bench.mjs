@@ -80,10 +80,11 @@ async function measureSize(root, size, torch, result) {
         return tokens / answer.seconds;
       });
       const { rate, ratio, ratios, toGemm } = await alternate(ours, theirs);
-      const shares = toGemm.map((perGemm) => ((trainFlops(model.config, rows) / tokens) * perGemm) / 1e9);
-      const share = median(shares);
-      result.train.push({ size, tokensPerSecond: rate, gemmShare: share, torchRatio: ratio });
-      print(`train ${size}: ${Math.round(rate)} tokens/s, ${(100 * share).toFixed(1)}% of the GEMM rate (${spread(shares.map((s) => 100 * s))})${ratio === null ? "" : `, ${ratio.toFixed(2)} × PyTorch (${spread(ratios)}; its micro-batch ${micro})`}`);
+      const sharesOf = (count) => toGemm.map((perGemm) => ((trainFlops(model.config, rows, count) / tokens) * perGemm) / 1e9);
+      const [whole, executed] = ["whole", "executed"].map(sharesOf);
+      result.train.push({ size, tokensPerSecond: rate, gemmShare: median(whole), executedShare: median(executed), torchRatio: ratio });
+      const percent = (shares) => `${(100 * median(shares)).toFixed(1)}% (${spread(shares.map((s) => 100 * s))})`;
+      print(`train ${size}: ${Math.round(rate)} tokens/s; of the GEMM rate ${percent(whole)}, rows counted whole, ${percent(executed)} as executed${ratio === null ? "" : `, ${ratio.toFixed(2)} × PyTorch (${spread(ratios)}; its micro-batch ${micro})`}`);
       if (peer && !(Math.abs(loss - torchLoss) < 1e-3 * (1 + Math.abs(loss)))) throw new Error(`the losses differ: ours ${loss}, PyTorch's ${torchLoss}`);
     }
     if (only.has("rollout")) {

@@ -14,6 +14,7 @@ import type {
   SamplingParams,
 } from "../engine.js";
 import type { Datum } from "../../types.js";
+import { checkLengths } from "../checks.js";
 import { openModel, saveState, saveWeights, loadState, type LoraOptions, type OpenedModel } from "./folders.js";
 import { adamWStep, norm2, type AdamWState } from "./runtime/adamw.js";
 import { addInto } from "./runtime/model.js";
@@ -174,20 +175,6 @@ class LocalEngine implements Engine {
 /** Greedy completions are recorded at temperature 1, and compared at it. */
 function checkTemperature(temperature: number): void {
   if (!(temperature > 0)) throw new RangeError(`temperature is ${temperature}: log-probabilities need one above 0; for greedy completions it is 1`);
-}
-
-function checkLengths(data: readonly Datum[], loss: LossSpec): void {
-  const keys = loss.kind === "policy" ? (["weights", "advantages", "logprobs"] as const) : (["weights"] as const);
-  for (const [i, datum] of data.entries()) {
-    for (const key of keys) {
-      const length = datum[key]?.length;
-      if (length !== datum.completion.length) throw new RangeError(`datum ${i}: ${key} has length ${length}, the completion ${datum.completion.length}`);
-    }
-    const reference = datum.referenceLogprobs?.length;
-    if (loss.kind === "policy" && loss.klCoef !== 0 && reference !== datum.completion.length) {
-      throw new RangeError(`datum ${i}: a KL term needs referenceLogprobs of length ${datum.completion.length}, found ${reference}`);
-    }
-  }
 }
 
 /** Opens a model folder for sampling and training on this machine. */

@@ -1,7 +1,6 @@
 /** What must hold before anything is sent, in the words of the local engine. */
-import type { Datum, Prompt } from "../../types.js";
+import type { Prompt } from "../../types.js";
 import { UserError } from "../../util/errors.js";
-import type { LossSpec } from "../engine.js";
 
 export interface Limits {
   readonly maxSequenceTokens: number;
@@ -16,18 +15,4 @@ export function checkRow({ tokens }: Prompt, completion: readonly number[], room
   const outside = (t: number): boolean => t < 0 || t >= vocabularySize;
   const bad = completion.find(outside) ?? tokens.find(outside);
   if (bad !== undefined) throw new UserError(`token id ${bad} is outside the model's vocabulary of ${vocabularySize}: tokenizer and model do not belong together`);
-}
-
-/** Every array that the loss reads has the completion's length. */
-export function checkLengths(data: readonly Datum[], loss: LossSpec): void {
-  const keys: (keyof Datum & ("weights" | "advantages" | "logprobs" | "referenceLogprobs"))[] =
-    loss.kind === "cross_entropy" ? ["weights"] : ["weights", "advantages", "logprobs", ...(loss.klCoef === 0 ? [] : ["referenceLogprobs" as const])];
-  for (const [i, datum] of data.entries()) {
-    for (const key of keys) {
-      const found = datum[key]?.length;
-      if (found !== datum.completion.length) {
-        throw new UserError(`datum ${i}: ${key} has ${found ?? "no"} values for a completion of ${datum.completion.length} tokens`);
-      }
-    }
-  }
 }

@@ -47,7 +47,7 @@ export async function createTinkerEngine(options: TinkerEngineOptions): Promise<
       loss: options.loss ?? "exact",
     });
   } catch (error) {
-    throw explained("engine.baseUrl", options.baseUrl, error, rank);
+    throw explainedOpening("engine.baseUrl", options.baseUrl, error, rank);
   }
 }
 
@@ -62,11 +62,11 @@ async function connect(key: string, baseUrl: string, options: TinkerEngineOption
       onRetry: (what) => log(`${what}: trying again`),
     });
   } catch (error) {
-    throw explained(key, baseUrl, error, options.loraRank);
+    throw explainedOpening(key, baseUrl, error, options.loraRank);
   }
 }
 
-function explained(key: string, baseUrl: string, error: unknown, rank: number): unknown {
+function explainedOpening(key: string, baseUrl: string, error: unknown, rank: number): unknown {
   if (!(error instanceof TinkerError)) return error;
   const refused = error.status === 401 || error.status === 403 ? " Set TINKER_API_KEY." : "";
   const full = rank === 0 && error.fault === "failed" ? " This server trains adapters only: set engine.trainable to lora." : "";

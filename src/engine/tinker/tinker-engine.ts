@@ -20,7 +20,8 @@ import type {
   SampleRequest,
   SamplingParams,
 } from "../engine.js";
-import { checkLengths, checkRow } from "./checks.js";
+import { checkLengths } from "../checks.js";
+import { checkRow } from "./checks.js";
 import { explained, TinkerError } from "./errors.js";
 import type { ModelFacts } from "./facts.js";
 import { finite, fusedLoss, linearLoss, lossAt, type Reduction } from "./losses.js";
