@@ -265,6 +265,23 @@ export function repeatGroup(g: Graph, x: Tensor, group: number): Tensor {
   return out;
 }
 
+interface VocabularyLogprobs {
+  /** `[N, V]` */
+  readonly logprobs: Tensor;
+  /** `[N, V]`, divided by the temperature. */
+  readonly logits: Tensor;
+  /** `[N, D]`, divided by the temperature. */
+  readonly scaledHidden: Tensor;
+}
+
+/** log softmax(hidden·tableᵀ/temperature) for hidden `[N, D]`, table `[V, D]`; forward only. */
+export function vocabularyLogprobs(g: Graph, hidden: Tensor, table: Tensor, inverseTemperature: Tensor): VocabularyLogprobs {
+  // The temperature goes to what is narrow: passes over the width of a vocabulary are dear.
+  const scaledHidden = g.node("Mul", [hidden, inverseTemperature], hidden.shape);
+  const logits = g.node("Gemm", [scaledHidden, table], [hidden.shape[0], table.shape[0]], { attributes: { transB: 1 } });
+  return { logprobs: g.node("LogSoftmax", [logits], logits.shape, { attributes: { axis: -1 } }), logits, scaledHidden };
+}
+
 export interface TokenLogprobs {
   /** `[N]` */
   readonly logprobs: Tensor;
@@ -285,13 +302,9 @@ export function tokenLogprobs(
   inverseTemperature: Tensor,
 ): TokenLogprobs & { readonly targetRows: (logprobGrad: Tensor) => Tensor } {
   const [n, width] = hidden.shape;
-  const vocabulary = table.shape[0];
-  // As few passes as can be over what is as wide as the vocabulary.
-  const scaledHidden = g.node("Mul", [hidden, inverseTemperature], [n, width]);
-  const logits = g.node("Gemm", [scaledHidden, table], [n, vocabulary], { attributes: { transB: 1 } });
-  const all = g.node("LogSoftmax", [logits], logits.shape, { attributes: { axis: -1 } });
+  const { logprobs: all, logits, scaledHidden } = vocabularyLogprobs(g, hidden, table, inverseTemperature);
   const column = reshape(g, targets, [n, 1]);
-  const ofTargets = (x: Tensor): Tensor => reshape(g, g.composite(() => g.node("GatherElements", [x, column], [n, 1], { attributes: { axis: 1 } })), [n]);
+  const ofTargets = (x: Tensor): Tensor => g.composite(() => reshape(g, g.node("GatherElements", [x, column], [n, 1], { attributes: { axis: 1 } }), [n]));
   const logprobs = ofTargets(all);
   const probabilities = g.node("Exp", [all], logits.shape);
   const expected = g.node("Gemm", [probabilities, table], [n, width]);

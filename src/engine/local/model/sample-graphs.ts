@@ -1,6 +1,6 @@
 /** Graphs of sampling: prefill (a prompt's prefix → keys and values) and decode (one token for each of R rows). */
 import { Graph, type Tensor } from "../graph/graph.js";
-import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitHeads, type Rotation } from "../graph/layers.js";
+import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitHeads, vocabularyLogprobs, type Rotation } from "../graph/layers.js";
 import { gatherRows, reshape, transpose } from "../graph/ops.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, inputNorm, keysValues, type KeysValues } from "./decoder.js";
@@ -133,10 +133,8 @@ export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: 
       return gatherRows(g, reshape(g, transpose(g, out, [0, 2, 1, 3, 4, 5]), [P * G, heads * d]), rowSlots);
     });
   }
-  const head = w.get(headName(config));
-  const raw = g.node("Gemm", [finalNorm(g, w, text, x), head], [R, text.vocabulary], { attributes: { transB: 1 } });
-  const logits = g.node("Mul", [raw, g.input(decodeFeeds.inverseTemperature, [])], raw.shape);
-  const logprobs = g.node("LogSoftmax", [logits], raw.shape, { attributes: { axis: -1 } });
+  const hidden = finalNorm(g, w, text, x);
+  const { logprobs } = vocabularyLogprobs(g, hidden, w.get(headName(config)), g.input(decodeFeeds.inverseTemperature, []));
   if (shape.choose === "logprobs") {
     g.output("logprobs", logprobs);
     return { ...g.build(), gradients: [] };
