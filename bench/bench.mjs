@@ -37,16 +37,19 @@ async function seconds(body) {
   return (performance.now() - started) / 1000;
 }
 
-/** Rounds of ours, theirs and the machine's GEMM, alternately: its speed changes. Theirs is null without torch. */
-async function alternate(ours, theirs) {
+/**
+ * Rounds of ours and theirs, alternately, as the machine's speed changes; theirs is null without torch. With `gemm` its
+ * matrix product is timed before and after ours.
+ */
+async function alternate(ours, theirs, { gemm = false } = {}) {
   await ours();
   if (theirs) await theirs();
   const rates = { ours: [], ratios: [], toGemm: [] };
   for (let i = 0; i < rounds; i++) {
-    const before = await gemmGflops(3);
+    const before = gemm ? await gemmGflops(3) : NaN;
     const rate = await ours();
     rates.ours.push(rate);
-    rates.toGemm.push((2 * rate) / (before + (await gemmGflops(3))));
+    if (gemm) rates.toGemm.push((2 * rate) / (before + (await gemmGflops(3))));
     if (theirs) rates.ratios.push(rate / (await theirs()));
   }
   return { rate: median(rates.ours), ratio: theirs ? median(rates.ratios) : null, ...rates };
@@ -79,8 +82,11 @@ async function measureSize(root, size, torch, result) {
         ({ loss: torchLoss, micro } = answer);
         return tokens / answer.seconds;
       });
-      const { rate, ratio, ratios, toGemm } = await alternate(ours, theirs);
-      const sharesOf = (count) => toGemm.map((perGemm) => ((trainFlops(model.config, rows, count) / tokens) * perGemm) / 1e9);
+      const { rate, ratio, ratios, toGemm } = await alternate(ours, theirs, { gemm: true });
+      const sharesOf = (count) => {
+        const perToken = trainFlops(model.config, rows, count) / tokens;
+        return toGemm.map((perGemm) => (perToken * perGemm) / 1e9);
+      };
       const [whole, executed] = ["whole", "executed"].map(sharesOf);
       result.train.push({ size, tokensPerSecond: rate, gemmShare: median(whole), executedShare: median(executed), torchRatio: ratio });
       const percent = (shares) => `${(100 * median(shares)).toFixed(1)}% (${spread(shares.map((s) => 100 * s))})`;
