@@ -45,6 +45,7 @@ const openapiOf = (seqId: boolean, json: boolean) => ({
   paths: { "/api/v1/forward_backward": { post: json ? { requestBody: {} } : {} } },
   components: { schemas: { OptimStepRequest: { properties: seqId ? { seq_id: {} } : {} }, AdamParams: { properties: {} } } },
 });
-/** Takes JSON and does not know repetitions, as SkyRL 0.3.0; a newer one. */
+/** Takes JSON and does not know repetitions, as SkyRL 0.3.0. */
 export const oldServer = openapiOf(false, true);
+/** Takes protobuf and knows them, as SkyRL's head. */
 export const newServer = openapiOf(true, false);
