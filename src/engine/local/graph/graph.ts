@@ -55,6 +55,8 @@ export class Graph {
   private readonly constantNames = new Map<string, Tensor>();
   private readonly tape: TapeEntry[] = [];
   private readonly sizes = new Map<number, string>();
+  /** Values that a node makes and the caller gets: the node writes them under the caller's name, without a copy. */
+  private readonly outputNamesOf = new Map<string, string>();
   private recording = true;
   private counter = 0;
 
@@ -209,9 +211,12 @@ export class Graph {
     return wanted.map((w) => grads.get(w.name) ?? null);
   }
 
+  /** Gives a value to the caller under a name of its own. */
   output(name: string, tensor: Tensor): void {
-    this.nodes.push({ op: "Identity", domain: "", inputs: [tensor.name], outputs: [name], attributes: {} });
     this.outputs.push({ name, dtype: tensor.dtype, shape: this.dims(tensor.shape) });
+    const made = this.nodes.some((node) => node.outputs.includes(tensor.name));
+    if (made && !this.outputNamesOf.has(tensor.name)) this.outputNamesOf.set(tensor.name, name);
+    else this.nodes.push({ op: "Identity", domain: "", inputs: [tensor.name], outputs: [name], attributes: {} });
   }
 
   get inputNames(): readonly string[] {
@@ -226,7 +231,9 @@ export class Graph {
   build(): { readonly bytes: Uint8Array; readonly inputs: readonly OnnxValue[]; readonly outputs: readonly OnnxValue[]; readonly nodeCount: number } {
     const alive = new Set(this.outputs.map((o) => o.name));
     const kept: OnnxNode[] = [];
-    for (const node of this.nodes.slice().reverse()) {
+    const named = (names: readonly string[]): string[] => names.map((name) => this.outputNamesOf.get(name) ?? name);
+    for (const made of this.nodes.slice().reverse()) {
+      const node = { ...made, inputs: named(made.inputs), outputs: named(made.outputs) };
       if (!node.outputs.some((o) => alive.has(o))) continue;
       kept.push(node);
       for (const input of node.inputs) alive.add(input);

@@ -64,9 +64,9 @@ export const decodeFeeds = {
   tokens: "decode.tokens",
   cos: "decode.cos",
   sin: "decode.sin",
-  /** int64 `[P, G]`: the row of each slot, any row for an idle one. */
+  /** int64 `[P, keyHeads, G]`: the row of each slot's heads among `[R, keyHeads]`, any row for an idle slot. */
   slotRows: "decode.slot_rows",
-  /** int64 `[R]`: the slot of each row. */
+  /** int64 `[R, keyHeads]`: where the heads of each row are among `[P, keyHeads, G]`. */
   rowSlots: "decode.row_slots",
   /** Additive `[P, 1, G, 1, 1, Tp + To + 1]`: −1e9 at unused places. */
   mask: "decode.mask",

@@ -1,7 +1,7 @@
 /** Graphs of sampling: prefill (a prompt's prefix → keys and values) and decode (one token for each of R rows). */
 import { Graph, type Tensor } from "../graph/graph.js";
 import { attention, groupAttention, joinQueryHeads, splitQueryHeads, splitHeads, vocabularyLogprobs, type Rotation } from "../graph/layers.js";
-import { gatherRows, reshape, transpose } from "../graph/ops.js";
+import { gatherRows, reshape } from "../graph/ops.js";
 import type { Qwen3VLConfig } from "./config.js";
 import { decoderLayer, finalNorm, inputNorm, keysValues, type KeysValues } from "./decoder.js";
 import { embed, type VisionShape } from "./embedding.js";
@@ -110,10 +110,10 @@ export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: 
   const rotation: Rotation = { cos: g.input(decodeFeeds.cos, [R, d / 2]), sin: g.input(decodeFeeds.sin, [R, d / 2]) };
   const mask = g.input(decodeFeeds.mask, [P, 1, G, 1, 1, size("places")]);
   const parts = g.input(decodeFeeds.parts, [3], "int64");
-  const slotRows = g.input(decodeFeeds.slotRows, [P, G], "int64");
-  const rowSlots = g.input(decodeFeeds.rowSlots, [R], "int64");
+  const slotRows = g.input(decodeFeeds.slotRows, [P, keyHeads, G], "int64");
+  const rowSlots = g.input(decodeFeeds.rowSlots, [R, keyHeads], "int64");
   /** `[R, keyHeads·q·d]` → `[P, keyHeads, G, q, 1, d]` */
-  const toSlots = (x: Tensor, q: number): Tensor => transpose(g, reshape(g, gatherRows(g, x, slotRows), [P, G, keyHeads, q, 1, d]), [0, 2, 1, 3, 4, 5]);
+  const toSlots = (x: Tensor, q: number): Tensor => gatherRows(g, reshape(g, x, [R * keyHeads, q, 1, d]), slotRows);
   const scale = g.scalar(1 / Math.sqrt(d));
   let x = gatherRows(g, w.get(embeddingName), g.input(decodeFeeds.tokens, [R], "int64"));
   for (let layer = 0; layer < text.layers; layer++) {
@@ -130,7 +130,7 @@ export function buildDecodeGraph({ config, shapes, lora }: GraphContext, shape: 
         mask,
         parts,
       });
-      return gatherRows(g, reshape(g, transpose(g, out, [0, 2, 1, 3, 4, 5]), [P * G, heads * d]), rowSlots);
+      return reshape(g, gatherRows(g, reshape(g, out, [P * keyHeads * G, (heads / keyHeads) * d]), rowSlots), [R, heads * d]);
     });
   }
   const hidden = finalNorm(g, w, text, x);

@@ -7,6 +7,14 @@ export interface PrefixKeysValues {
   readonly places: number;
 }
 
+/** Where a row's next token belongs. */
+export interface CachePlace {
+  readonly lane: number;
+  readonly slot: number;
+  /** Among the completion's own tokens. */
+  readonly place: number;
+}
+
 interface Layout {
   /** Places for a prefix: Tp. */
   readonly prefix: number;
@@ -21,18 +29,19 @@ interface Layout {
  */
 export class KvCache implements Layout {
   /** Per layer `[lanes, keyHeads, prefix, headDim]`. */
-  prefixKeys: Float32Array[] = [];
-  prefixValues: Float32Array[] = [];
+  private readonly prefixKeys: Float32Array[] = [];
+  private readonly prefixValues: Float32Array[] = [];
   /** Per layer `[lanes, keyHeads, group, own, headDim]`. */
-  keys: Float32Array[] = [];
-  values: Float32Array[] = [];
+  private readonly keys: Float32Array[] = [];
+  private readonly values: Float32Array[] = [];
   prefix = 0;
   own = 0;
+  private views: { readonly lanes: number; readonly feeds: Readonly<Record<string, Float32Array>> } | null = null;
 
   constructor(
     private readonly config: TextConfig,
-    private readonly lanes: number,
-    private readonly group: number,
+    readonly lanes: number,
+    readonly group: number,
     layout: Layout,
   ) {
     this.grow(layout);
@@ -48,20 +57,30 @@ export class KvCache implements Layout {
   grow({ prefix, own }: Layout): void {
     const { keyHeads, headDim, layers } = this.config;
     const heads = this.lanes * keyHeads;
-    const grown = (from: Float32Array | undefined, runs: number, was: number, places: number): Float32Array => {
-      if (from && was === places) return from;
-      const to = new Float32Array(runs * places * headDim);
-      for (let i = 0; i < runs && from; i++) to.set(from.subarray(i * was * headDim, (i + 1) * was * headDim), i * places * headDim);
-      return to;
+    const grow = (arrays: Float32Array[], layer: number, runs: number, was: number, places: number): void => {
+      if (was !== places) arrays[layer] = spread(arrays.at(layer), runs, was * headDim, places * headDim);
     };
     for (let l = 0; l < layers; l++) {
-      this.prefixKeys[l] = grown(this.prefixKeys[l], heads, this.prefix, prefix);
-      this.prefixValues[l] = grown(this.prefixValues[l], heads, this.prefix, prefix);
-      this.keys[l] = grown(this.keys[l], heads * this.group, this.own, own);
-      this.values[l] = grown(this.values[l], heads * this.group, this.own, own);
+      for (const arrays of [this.prefixKeys, this.prefixValues]) grow(arrays, l, heads, this.prefix, prefix);
+      for (const arrays of [this.keys, this.values]) grow(arrays, l, heads * this.group, this.own, own);
     }
     this.prefix = prefix;
     this.own = own;
+    this.views = null;
+  }
+
+  /** Forgets what is stored and keeps the memory. A mask hides numbers only: nothing that is none may stay. */
+  restart({ prefix, own }: Layout): void {
+    const { blocks } = this;
+    for (const array of [...this.prefixKeys, ...this.prefixValues]) array.fill(0, 0, this.lanes * blocks.prefix);
+    for (const array of [...this.keys, ...this.values]) array.fill(0, 0, this.lanes * blocks.own);
+    this.prefix = prefix;
+    this.own = own;
+    this.views = null;
+  }
+
+  get bytes(): number {
+    return [this.prefixKeys, this.prefixValues, this.keys, this.values].flat().reduce((sum, array) => sum + array.byteLength, 0);
   }
 
   /** Stores a prompt's prefix. What a lane held before is hidden by the caller's mask. */
@@ -83,17 +102,22 @@ export class KvCache implements Layout {
     }
   }
 
-  /** Stores one token's keys and values, `[keyHeads·headDim]` at `from` of the given arrays, at `place` of a slot. */
-  store(layer: number, lane: number, slot: number, place: number, keys: Float32Array, values: Float32Array, from: number): void {
-    const { keyHeads, headDim } = this.config;
-    const k = this.keys[layer];
-    const v = this.values[layer];
-    for (let h = 0; h < keyHeads; h++) {
-      const at = (((lane * keyHeads + h) * this.group + slot) * this.own + place) * headDim;
-      for (let i = 0, source = from + h * headDim; i < headDim; i++, source++) {
-        k[at + i] = keys[source];
-        v[at + i] = values[source];
+  /** Stores a step's keys and values, per layer `[rows, keyHeads·headDim]`, at the rows' places. */
+  store(rows: readonly CachePlace[], keys: readonly Float32Array[], values: readonly Float32Array[]): void {
+    const { keyHeads, headDim, layers } = this.config;
+    const stride = this.group * this.own * headDim;
+    const starts = rows.map(({ lane, slot, place }) => ((lane * keyHeads * this.group + slot) * this.own + place) * headDim);
+    const put = (to: Float32Array, from: Float32Array): void => {
+      let source = 0;
+      for (const start of starts) {
+        for (let h = 0, at = start; h < keyHeads; h++, at += stride) {
+          for (let i = 0; i < headDim; i++) to[at + i] = from[source++];
+        }
       }
+    };
+    for (let l = 0; l < layers; l++) {
+      put(this.keys[l], keys[l]);
+      put(this.values[l], values[l]);
     }
   }
 
@@ -107,8 +131,9 @@ export class KvCache implements Layout {
     }
   }
 
-  /** Feeds of the first `lanes` lanes. */
-  feeds(lanes: number): Record<string, Float32Array> {
+  /** Feeds of the first `lanes` lanes: the same views until the cache grows or their number changes. */
+  feeds(lanes: number): Readonly<Record<string, Float32Array>> {
+    if (this.views?.lanes === lanes) return this.views.feeds;
     const { blocks } = this;
     const feeds: Record<string, Float32Array> = {};
     for (let l = 0; l < this.config.layers; l++) {
@@ -117,6 +142,20 @@ export class KvCache implements Layout {
       feeds[`own.keys.${l}`] = this.keys[l].subarray(0, lanes * blocks.own);
       feeds[`own.values.${l}`] = this.values[l].subarray(0, lanes * blocks.own);
     }
+    this.views = { lanes, feeds };
     return feeds;
   }
+}
+
+/** Runs of `was` floats moved apart to every `size`; an array that is too small gives way to one with room to spare. */
+function spread(array: Float32Array | undefined, runs: number, was: number, size: number): Float32Array {
+  if (array && array.length >= runs * size) {
+    // The last first, so that none is written over before it was moved.
+    for (let run = runs - 1; run > 0; run--) array.copyWithin(run * size, run * was, (run + 1) * was);
+    return array;
+  }
+  // Memory that nobody wrote to costs nothing: only its pages in use are there.
+  const larger = new Float32Array(2 * runs * size);
+  for (let run = 0; array && run < runs; run++) larger.set(array.subarray(run * was, (run + 1) * was), run * size);
+  return larger;
 }

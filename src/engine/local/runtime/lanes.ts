@@ -49,19 +49,28 @@ export function jobsOf(requests: readonly SampleRequest[], group: number): Job[]
   );
 }
 
-const placeBucket = 32;
+/** Places are added in steps: each moves what is stored, and attention reads what is added before it is used. */
+const placeBucket = 8;
 
 export class Lanes {
   readonly cache: KvCache;
   private readonly lanes: Lane[] = [];
 
-  /** @param most lanes at a time, of `group` slots each */
+  /**
+   * @param most lanes at a time, of `group` slots each
+   * @param former a cache that is free; its memory is taken where it fits
+   */
   constructor(
     config: TextConfig,
     private readonly most: number,
     readonly group: number,
+    former: KvCache | null = null,
   ) {
-    this.cache = new KvCache(config, most, group, { prefix: placeBucket / 2, own: placeBucket });
+    const layout = { prefix: placeBucket, own: placeBucket };
+    if (former?.lanes === most && former.group === group) {
+      former.restart(layout);
+      this.cache = former;
+    } else this.cache = new KvCache(config, most, group, layout);
   }
 
   get count(): number {
@@ -74,7 +83,7 @@ export class Lanes {
 
   start({ request, first, seeds }: Job, prefill: Prefilled): void {
     const { cache } = this;
-    if (prefill.places > cache.prefix) cache.grow({ prefix: roundUp(prefill.places, placeBucket / 2), own: cache.own });
+    if (prefill.places > cache.prefix) cache.grow({ prefix: roundUp(prefill.places, placeBucket), own: cache.own });
     cache.storePrefix(this.lanes.length, prefill);
     const rows = seeds.map((seed, slot): Row => ({ completion: first + slot, random: new RandomStream(seed), tokens: [], logprobs: [] }));
     this.lanes.push({ request, prefill, rows });

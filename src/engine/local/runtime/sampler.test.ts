@@ -86,6 +86,17 @@ describe("decoding with a cache", () => {
     }
   });
 
+  it("gives in a sampler that was used before, with any weights, what a new one gives, to the bit", async () => {
+    const used = sampler(64);
+    const options = { maxTokens: 20, temperature: 1 };
+    for (const [weights, maxTokens] of [[opened.trainable.map(() => NaN), 40], [opened.trainable, 5]] as const) {
+      await model.setWeights(weights);
+      await used.sample(requests, { ...options, maxTokens });
+    }
+    expect(await used.sample(requests, options)).toEqual(await sampler(64).sample(requests, options));
+    expect(await used.sample(requests.slice(1), options)).toEqual(await sampler(64).sample(requests.slice(1), options));
+  });
+
   it("samples from a prompt of one token", async () => {
     const one = [{ prompt: { tokens: [65], images: [] }, seeds: group(4) }];
     expect(await error(one, await sampler(4).sample(one, { maxTokens: 5, temperature: 1 }))).toBeLessThan(1e-4);

@@ -5,13 +5,14 @@
  */
 import { UserError } from "../../../util/errors.js";
 import type { SampledSequence, SampleRequest, SamplingParams } from "../../engine.js";
-import { decodeFeeds } from "../model/feeds.js";
 import { promptPositions, TextRotation } from "../model/geometry.js";
 import { buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model/sample-graphs.js";
 import { chooseToken } from "./choose.js";
+import type { KvCache } from "./kv-cache.js";
 import { jobsOf, Lanes, type Place, type Prefilled, type Row } from "./lanes.js";
 import type { LocalModel } from "./model.js";
 import { prefixFeeds, prefixPlaces, visionFeedsOf, visionShape, type Feed } from "./pack.js";
+import { StepFeeds } from "./step-feeds.js";
 
 export interface SamplerOptions {
   /** Completions decoded together. */
@@ -23,10 +24,15 @@ export interface SamplerOptions {
 }
 
 const prefillBatch = 8;
+/** Bytes of caches that are kept for the next rollout, which fills them again for less than new pages cost. */
+const mostKept = 2 ** 28;
 
 export class Sampler {
   private readonly rotation: TextRotation;
   private readonly tokenTexts = new Map<number, string>();
+  private feeds: StepFeeds | null = null;
+  /** Of the rollout before. */
+  private cache: KvCache | null = null;
 
   constructor(
     private readonly model: LocalModel,
@@ -109,7 +115,8 @@ export class Sampler {
       return done;
     };
     // Rows that ended leave idle slots behind: twice the lanes keep the batch full.
-    const lanes = new Lanes(this.model.config.text, Math.min(waiting.length, 2 * Math.ceil(slots / group)), group);
+    const lanes = new Lanes(this.model.config.text, Math.min(waiting.length, 2 * Math.ceil(slots / group)), group, this.cache);
+    this.cache = null;
     let running = 0;
     for (;;) {
       for (let job = waiting.at(0); job !== undefined && job.seeds.length <= slots - running && !lanes.full; job = waiting.at(0)) {
@@ -119,7 +126,10 @@ export class Sampler {
         if (waiting.at(0)?.request !== job.request) prefilled.delete(job.request);
       }
       const places = lanes.places();
-      if (places.length === 0) return results;
+      if (places.length === 0) {
+        if (lanes.cache.bytes <= mostKept) this.cache = lanes.cache;
+        return results;
+      }
       if (aborted()) throw new Error("sampling was aborted");
       await this.step(requests, lanes, places, params);
       const ended = places.filter(({ row, request }) => {
@@ -135,53 +145,22 @@ export class Sampler {
   /** Decodes one token for every row under way and stores its keys and values. */
   private async step(requests: readonly SampleRequest[], lanes: Lanes, places: readonly Place[], params: SamplingParams): Promise<void> {
     const { text } = this.model.config;
-    const { half } = this.rotation;
-    const width = text.keyHeads * text.headDim;
     lanes.reserve(places);
     const { cache, group } = lanes;
     const { prefix, own } = cache;
     const truncated = (params.topP ?? 1) < 1 || (params.topK ?? 0) > 0;
-    const greedy = params.temperature === 0;
-    const shape: DecodeShape = { group, choose: greedy ? "greedy" : truncated ? "logprobs" : "draw" };
+    const shape: DecodeShape = { group, choose: params.temperature === 0 ? "greedy" : truncated ? "logprobs" : "draw" };
     const sizes = { rows: places.length, lanes: lanes.count, prefix, own, places: prefix + own + 1 };
-
-    const tokens = new BigInt64Array(sizes.rows);
-    const cos = new Float32Array(sizes.rows * half);
-    const sin = new Float32Array(sizes.rows * half);
-    const uniforms = new Float32Array(sizes.rows);
-    const slotRows = new BigInt64Array(sizes.lanes * group);
-    const rowSlots = new BigInt64Array(sizes.rows);
-    const mask = new Float32Array(sizes.lanes * group * sizes.places).fill(-1e9);
-    for (const [r, { lane, slot, row, request, prefill }] of places.entries()) {
-      const { tokens: prompt } = requests[request].prompt;
-      tokens[r] = BigInt(row.tokens.length === 0 ? prompt[prompt.length - 1] : row.tokens[row.tokens.length - 1]);
-      const position = prefill.next - 1 + row.tokens.length;
-      this.rotation.write([position, position, position], cos, sin, r);
-      // 24 bits, so that rounding to single precision cannot give 1.
-      if (!greedy) uniforms[r] = Math.floor(row.random.uniform() * 2 ** 24) / 2 ** 24;
-      slotRows[lane * group + slot] = BigInt(r);
-      rowSlots[r] = BigInt(lane * group + slot);
-      const at = (lane * group + slot) * sizes.places;
-      mask.fill(0, at, at + prefill.places);
-      mask.fill(0, at + prefix, at + prefix + row.tokens.length);
-    }
-    // Every slot sees its row's own token, idle ones too: a softmax over nothing would not be a number.
-    for (let at = sizes.places - 1; at < mask.length; at += sizes.places) mask[at] = 0;
-    const feeds: Record<string, Feed> = {
-      ...{ [decodeFeeds.tokens]: tokens, [decodeFeeds.cos]: cos, [decodeFeeds.sin]: sin, [decodeFeeds.uniforms]: uniforms },
-      ...{ [decodeFeeds.slotRows]: slotRows, [decodeFeeds.rowSlots]: rowSlots, [decodeFeeds.mask]: mask },
-      [decodeFeeds.parts]: BigInt64Array.from([prefix, own, 1].map(BigInt)),
-      [decodeFeeds.inverseTemperature]: new Float32Array([greedy ? 1 : 1 / params.temperature]),
-      ...cache.feeds(sizes.lanes),
-    };
-    const out = await this.model.decode(shape, feeds, sizes);
-    for (const [r, { lane, slot, row }] of places.entries()) {
-      for (let l = 0; l < text.layers; l++) {
-        cache.store(l, lane, slot, row.tokens.length, out[`keys.${l}`] as Float32Array, out[`values.${l}`] as Float32Array, r * width);
-      }
+    if (!this.feeds?.serve(sizes, group)) this.feeds = new StepFeeds(text, this.rotation, sizes, group);
+    const { feeds } = this;
+    feeds.fill(places, requests, params.temperature);
+    const out = await this.model.decode(shape, { ...feeds.named, ...cache.feeds(sizes.lanes) }, sizes);
+    const layers = (name: string): Float32Array[] => Array.from({ length: text.layers }, (_, l) => out[`${name}.${l}`] as Float32Array);
+    cache.store(places.map(({ lane, slot, row }) => ({ lane, slot, place: row.tokens.length })), layers("keys"), layers("values"));
+    for (const [r, { row }] of places.entries()) {
       if (shape.choose === "logprobs") {
         const logprobs = (out.logprobs as Float32Array).subarray(r * text.vocabulary, (r + 1) * text.vocabulary);
-        const token = chooseToken(logprobs, uniforms[r], { topP: params.topP ?? 1, topK: params.topK ?? 0 });
+        const token = chooseToken(logprobs, feeds.uniforms[r], { topP: params.topP ?? 1, topK: params.topK ?? 0 });
         row.tokens.push(token);
         row.logprobs.push(logprobs[token]);
       } else {
