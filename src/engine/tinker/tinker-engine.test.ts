@@ -15,7 +15,7 @@ const stepped: Reply = { json: { metrics: { "skyrl.ai/grad_norm": 2 } } };
 const failed: Reply = { status: 400, json: { detail: "out of memory" } };
 
 /** An engine on a server whose futures end as told; `paths` are the requests since it was opened. */
-async function engineOn(futures: readonly Reply[], openapi?: unknown) {
+async function engineOn(futures: readonly Reply[], openapi?: unknown, loss: "exact" | "fused" = "exact") {
   const future: Reply[] = [{ json: { request_id: "9" } }];
   const server = await serverOf(
     {
@@ -28,7 +28,7 @@ async function engineOn(futures: readonly Reply[], openapi?: unknown) {
     },
     openapi,
   );
-  const engine = await createTinkerEngine({ baseUrl: server.url, model: tiny.folder, loraRank: 4, seed: 1, reduction: "sum", wire: "json", patienceSeconds: 2 });
+  const engine = await createTinkerEngine({ baseUrl: server.url, model: tiny.folder, loraRank: 4, seed: 1, loss, reduction: "sum", wire: "json", patienceSeconds: 2 });
   const before = server.seen.length;
   return { engine, paths: () => server.seen.slice(before).map(({ path }) => path) };
 }
@@ -64,6 +64,25 @@ describe("a pass that fails", () => {
     // With an update that is not saved it cannot be.
     await expect(update()).rejects.toThrow(/out of memory.*The 1 update since the last saved state/s);
     await expect(update()).rejects.toThrow(/a gradient of a batch that failed is left on the server.*--resume/s);
+    expect(paths().filter((path) => path === "optim_step")).toHaveLength(2);
+  });
+});
+
+describe("a gradient that is not finite, of a pass that was sent before this was known", () => {
+  const policy = { kind: "policy", epsLow: 0.2, epsHigh: 0.2, klCoef: 0, temperature: 1 } as const;
+  const after = (logprob: number) => ({ ...datum, advantages: [-1], logprobs: [logprob] });
+
+  it("is dropped with the model where nothing is lost with it, and is never stepped on", async () => {
+    const { engine, paths } = await engineOn([passed, created, stepped, passed, stepped, passed], undefined, "fused");
+    const update = async (logprob: number) => {
+      await engine.forwardBackward([after(logprob)], policy);
+      return engine.optimStep(adamW);
+    };
+    await expect(update(-800)).rejects.toThrow(/not finite: weights and moments were left as they were/);
+    expect(paths().filter((path) => path !== "retrieve_future")).toEqual(["forward_backward", "create_model", "optim_step", "unload_model"]);
+    expect(await update(-2)).toEqual({ gradNorm: 2 });
+    // An update that is not saved would be lost with the model: the run is to go on from its saved state.
+    for (let i = 0; i < 2; i++) await expect(update(-800)).rejects.toThrow(/a gradient that is not finite is left on the server.*--resume.*The 1 update since/s);
     expect(paths().filter((path) => path === "optim_step")).toHaveLength(2);
   });
 });

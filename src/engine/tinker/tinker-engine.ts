@@ -134,11 +134,12 @@ export class TinkerEngine implements Engine {
   }
 
   async optimStep(params: AdamWParams): Promise<OptimStepResult> {
-    const { waiting, poisoned } = this;
+    const { waiting } = this;
     this.waiting = [];
-    this.poisoned = false;
-    if (poisoned) {
-      if (this.accumulated > 0) await this.replace(this.saved);
+    if (this.poisoned) {
+      // With `fused` the pass was sent before its log-probabilities were there to be looked at.
+      if (this.accumulated > 0) await this.guarded(() => this.dropGradient("a gradient that is not finite"));
+      this.poisoned = false;
       throw new Error("the gradient is not finite: weights and moments were left as they were");
     }
     this.warnOfClipping(params);
@@ -219,7 +220,7 @@ export class TinkerEngine implements Engine {
 
   private async stepNow(waiting: readonly { readonly row: Row; readonly gradients: readonly number[] }[], params: AdamWParams): Promise<OptimStepResult> {
     const { passes, reduction, loss } = this.parts;
-    if (loss === "exact" && this.accumulated > 0) await this.dropGradient();
+    if (loss === "exact" && this.accumulated > 0) await this.dropGradient("a gradient of a batch that failed");
     const { model } = this;
     let backward: BackwardPass | null = null;
     if (waiting.length > 0) {
@@ -245,9 +246,9 @@ export class TinkerEngine implements Engine {
     return { gradNorm: gradNormOf(metrics) ?? 0 };
   }
 
-  /** Of a batch whose pass failed a part may be on the server, where it would be added to the next batch. */
-  private async dropGradient(): Promise<void> {
-    if (this.unsaved > 0) throw new TinkerError("failed", "a gradient of a batch that failed is left on the server");
+  /** What is on the server of a batch that is not to be stepped on would be added to the next. */
+  private async dropGradient(what: string): Promise<void> {
+    if (this.unsaved > 0) throw new TinkerError("failed", `${what} is left on the server`);
     await this.replace(this.saved);
   }
 
