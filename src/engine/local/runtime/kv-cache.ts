@@ -40,8 +40,8 @@ export class KvCache implements Layout {
 
   constructor(
     private readonly config: TextConfig,
-    readonly lanes: number,
-    readonly group: number,
+    private readonly lanes: number,
+    private readonly group: number,
     layout: Layout,
   ) {
     this.grow(layout);
@@ -67,20 +67,6 @@ export class KvCache implements Layout {
     this.prefix = prefix;
     this.own = own;
     this.views = null;
-  }
-
-  /** Forgets what is stored and keeps the memory. A mask hides numbers only: nothing that is none may stay. */
-  restart({ prefix, own }: Layout): void {
-    const { blocks } = this;
-    for (const array of [...this.prefixKeys, ...this.prefixValues]) array.fill(0, 0, this.lanes * blocks.prefix);
-    for (const array of [...this.keys, ...this.values]) array.fill(0, 0, this.lanes * blocks.own);
-    this.prefix = prefix;
-    this.own = own;
-    this.views = null;
-  }
-
-  get bytes(): number {
-    return [this.prefixKeys, this.prefixValues, this.keys, this.values].flat().reduce((sum, array) => sum + array.byteLength, 0);
   }
 
   /** Stores a prompt's prefix. What a lane held before is hidden by the caller's mask. */

@@ -56,21 +56,13 @@ export class Lanes {
   readonly cache: KvCache;
   private readonly lanes: Lane[] = [];
 
-  /**
-   * @param most lanes at a time, of `group` slots each
-   * @param former a cache that is free; its memory is taken where it fits
-   */
+  /** @param most lanes at a time, of `group` slots each */
   constructor(
     config: TextConfig,
     private readonly most: number,
     readonly group: number,
-    former: KvCache | null = null,
   ) {
-    const layout = { prefix: placeBucket, own: placeBucket };
-    if (former?.lanes === most && former.group === group) {
-      former.restart(layout);
-      this.cache = former;
-    } else this.cache = new KvCache(config, most, group, layout);
+    this.cache = new KvCache(config, most, group, { prefix: placeBucket, own: placeBucket });
   }
 
   get count(): number {

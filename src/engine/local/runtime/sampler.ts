@@ -8,7 +8,6 @@ import type { SampledSequence, SampleRequest, SamplingParams } from "../../engin
 import { promptPositions, TextRotation } from "../model/geometry.js";
 import { buildPrefillGraph, type DecodeShape, type PrefillShape } from "../model/sample-graphs.js";
 import { chooseToken } from "./choose.js";
-import type { KvCache } from "./kv-cache.js";
 import { jobsOf, Lanes, type Place, type Prefilled, type Row } from "./lanes.js";
 import type { LocalModel } from "./model.js";
 import { prefixFeeds, prefixPlaces, visionFeedsOf, visionShape, type Feed } from "./pack.js";
@@ -24,15 +23,11 @@ export interface SamplerOptions {
 }
 
 const prefillBatch = 8;
-/** Bytes of caches that are kept for the next rollout, which fills them again for less than new pages cost. */
-const mostKept = 2 ** 28;
 
 export class Sampler {
   private readonly rotation: TextRotation;
   private readonly tokenTexts = new Map<number, string>();
   private feeds: StepFeeds | null = null;
-  /** Of the rollout before. */
-  private cache: KvCache | null = null;
 
   constructor(
     private readonly model: LocalModel,
@@ -115,8 +110,7 @@ export class Sampler {
       return done;
     };
     // Rows that ended leave idle slots behind: twice the lanes keep the batch full.
-    const lanes = new Lanes(this.model.config.text, Math.min(waiting.length, 2 * Math.ceil(slots / group)), group, this.cache);
-    this.cache = null;
+    const lanes = new Lanes(this.model.config.text, Math.min(waiting.length, 2 * Math.ceil(slots / group)), group);
     let running = 0;
     for (;;) {
       for (let job = waiting.at(0); job !== undefined && job.seeds.length <= slots - running && !lanes.full; job = waiting.at(0)) {
@@ -126,10 +120,7 @@ export class Sampler {
         if (waiting.at(0)?.request !== job.request) prefilled.delete(job.request);
       }
       const places = lanes.places();
-      if (places.length === 0) {
-        if (lanes.cache.bytes <= mostKept) this.cache = lanes.cache;
-        return results;
-      }
+      if (places.length === 0) return results;
       if (aborted()) throw new Error("sampling was aborted");
       await this.step(requests, lanes, places, params);
       const ended = places.filter(({ row, request }) => {
