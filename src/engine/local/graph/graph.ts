@@ -214,8 +214,8 @@ export class Graph {
   /** Gives a value to the caller under a name of its own. */
   output(name: string, tensor: Tensor): void {
     this.outputs.push({ name, dtype: tensor.dtype, shape: this.dims(tensor.shape) });
-    const made = this.nodes.some((node) => node.outputs.includes(tensor.name));
-    if (made && !this.outputNamesOf.has(tensor.name)) this.outputNamesOf.set(tensor.name, name);
+    const given = this.constants.has(tensor.name) || this.inputs.some((input) => input.name === tensor.name);
+    if (!given && !this.outputNamesOf.has(tensor.name)) this.outputNamesOf.set(tensor.name, name);
     else this.nodes.push({ op: "Identity", domain: "", inputs: [tensor.name], outputs: [name], attributes: {} });
   }
 

@@ -36,7 +36,6 @@ export class KvCache implements Layout {
   private readonly values: Float32Array[] = [];
   prefix = 0;
   own = 0;
-  private views: { readonly lanes: number; readonly feeds: Readonly<Record<string, Float32Array>> } | null = null;
 
   constructor(
     private readonly config: TextConfig,
@@ -66,7 +65,6 @@ export class KvCache implements Layout {
     }
     this.prefix = prefix;
     this.own = own;
-    this.views = null;
   }
 
   /** Stores a prompt's prefix. What a lane held before is hidden by the caller's mask. */
@@ -117,9 +115,8 @@ export class KvCache implements Layout {
     }
   }
 
-  /** Feeds of the first `lanes` lanes: the same views until the cache grows or their number changes. */
-  feeds(lanes: number): Readonly<Record<string, Float32Array>> {
-    if (this.views?.lanes === lanes) return this.views.feeds;
+  /** Feeds of the first `lanes` lanes. */
+  feeds(lanes: number): Record<string, Float32Array> {
     const { blocks } = this;
     const feeds: Record<string, Float32Array> = {};
     for (let l = 0; l < this.config.layers; l++) {
@@ -128,7 +125,6 @@ export class KvCache implements Layout {
       feeds[`own.keys.${l}`] = this.keys[l].subarray(0, lanes * blocks.own);
       feeds[`own.values.${l}`] = this.values[l].subarray(0, lanes * blocks.own);
     }
-    this.views = { lanes, feeds };
     return feeds;
   }
 }

@@ -11,7 +11,7 @@ import { chooseToken } from "./choose.js";
 import { jobsOf, Lanes, type Place, type Prefilled, type Row } from "./lanes.js";
 import type { LocalModel } from "./model.js";
 import { prefixFeeds, prefixPlaces, visionFeedsOf, visionShape, type Feed } from "./pack.js";
-import { StepFeeds } from "./step-feeds.js";
+import { stepFeeds } from "./step-feeds.js";
 
 export interface SamplerOptions {
   /** Completions decoded together. */
@@ -27,7 +27,6 @@ const prefillBatch = 8;
 export class Sampler {
   private readonly rotation: TextRotation;
   private readonly tokenTexts = new Map<number, string>();
-  private feeds: StepFeeds | null = null;
 
   constructor(
     private readonly model: LocalModel,
@@ -142,16 +141,14 @@ export class Sampler {
     const truncated = (params.topP ?? 1) < 1 || (params.topK ?? 0) > 0;
     const shape: DecodeShape = { group, choose: params.temperature === 0 ? "greedy" : truncated ? "logprobs" : "draw" };
     const sizes = { rows: places.length, lanes: lanes.count, prefix, own, places: prefix + own + 1 };
-    if (!this.feeds?.serve(sizes, group)) this.feeds = new StepFeeds(text, this.rotation, sizes, group);
-    const { feeds } = this;
-    feeds.fill(places, requests, params.temperature);
-    const out = await this.model.decode(shape, { ...feeds.named, ...cache.feeds(sizes.lanes) }, sizes);
+    const { named, uniforms } = stepFeeds(text, this.rotation, sizes, group, places, requests, params.temperature);
+    const out = await this.model.decode(shape, { ...named, ...cache.feeds(sizes.lanes) }, sizes);
     const layers = (name: string): Float32Array[] => Array.from({ length: text.layers }, (_, l) => out[`${name}.${l}`] as Float32Array);
     cache.store(places.map(({ lane, slot, row }) => ({ lane, slot, place: row.tokens.length })), layers("keys"), layers("values"));
     for (const [r, { row }] of places.entries()) {
       if (shape.choose === "logprobs") {
         const logprobs = (out.logprobs as Float32Array).subarray(r * text.vocabulary, (r + 1) * text.vocabulary);
-        const token = chooseToken(logprobs, feeds.uniforms[r], { topP: params.topP ?? 1, topK: params.topK ?? 0 });
+        const token = chooseToken(logprobs, uniforms[r], { topP: params.topP ?? 1, topK: params.topK ?? 0 });
         row.tokens.push(token);
         row.logprobs.push(logprobs[token]);
       } else {
